@@ -1,0 +1,50 @@
+/**
+ * The one family of errors. Every error percore makes itself is a {@link PercoreError}: a sentence that names the
+ * offending value and the next step, and a `code` that never changes between releases. Any thread.
+ */
+
+/** Every code percore can report, with when it happens. */
+export const errorCodes = {
+  ERR_PERCORE_INVALID_OPTION: 'an option or argument has a value that cannot be used',
+  ERR_PERCORE_HANDLERS_LOAD: 'the handlers module could not be loaded',
+  ERR_PERCORE_NO_SUCH_HANDLER: 'the handlers module has no handler of that name',
+  ERR_PERCORE_NOT_CLONEABLE: 'a value cannot be copied to another thread',
+  ERR_PERCORE_QUEUE_FULL: 'more calls are waiting for a worker than maxQueue allows',
+  ERR_PERCORE_CLOSED: 'the group was closed or terminated',
+  ERR_PERCORE_WORKER_DIED: 'the worker ended while it was running this task',
+  ERR_PERCORE_WORKER_START: 'a worker could not be started or replaced',
+  ERR_PERCORE_OUT_OF_MEMORY: 'the shared heap has no room left for this block',
+  ERR_PERCORE_BAD_POINTER: 'an address was freed or read that is not a live block',
+  ERR_PERCORE_INVARIANT: 'something that must never happen did; the thread stops',
+  ERR_PERCORE_INPUT: 'the input could not be read',
+  ERR_PERCORE_OUTPUT: 'the output could not be written',
+  ERR_PERCORE_ROW: 'a row could not be processed',
+} as const
+
+/** The stable name of a kind of failure. */
+export type ErrorCode = keyof typeof errorCodes
+
+/**
+ * An error made by percore. Test `error.code`, never the message.
+ *
+ * @example
+ * ```ts
+ * try { await group.run('nope', 1) } catch (error) {
+ *   if (error instanceof PercoreError && error.code === 'ERR_PERCORE_NO_SUCH_HANDLER') console.error(error.message)
+ * }
+ * ```
+ */
+export class PercoreError extends Error {
+  override readonly name: string = 'PercoreError'
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+/** A broken invariant: the state can no longer be trusted, so the thread stops loudly. Never for bad input. */
+export function invariant(holds: boolean, what: string): asserts holds {
+  if (!holds) throw new PercoreError('ERR_PERCORE_INVARIANT', `broken invariant: ${what}. Please report this.`)
+}

@@ -1,0 +1,5 @@
+export * from './atomics.js'
+export * from './bits.js'
+export * from './errors.js'
+export * from './prng.js'
+export * from './words.js'
