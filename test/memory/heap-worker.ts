@@ -24,7 +24,7 @@ const prng = createPrng(seed, thread)
 parentPort?.postMessage({ record: heap.record })
 
 let done = 0
-while (steps === 0 || done < steps) {
+for (const end = steps || Infinity; done < end; done += 1024) {
   for (let k = 0; k < 1024; k++) {
     const random = prng.next()
     const bytes = 16 + (((random >>> 8) & 0xffff) * (random % 61 === 0 ? bytesMax : 600)) / 65536
@@ -41,7 +41,6 @@ while (steps === 0 || done < steps) {
       heap.free(old)
     }
   }
-  done += 1024
 }
 heap.detach()
 parentPort?.postMessage({ done })
