@@ -9,6 +9,8 @@ import { PercoreError, type Words } from '../base/index.js'
 import { type ErrorRecord, errorOf, isErrorObject, recordOf } from './error-record.js'
 import { hostStructuredFormat, type StructuredFormat } from './host.js'
 import { notCloneable } from './not-cloneable.js'
+import { createPlainReader } from './plain-read.js'
+import { createPlainWriter } from './plain-write.js'
 import { type CodecHeap, SharedBlock } from './shared-block.js'
 import { blockBit, inlineBytes, kind, kindMask, thrownBit } from './tags.js'
 import { isLatin1, readLatin1, readUtf16, textAreaOf, writeLatin1, writeUtf16 } from './text.js'
@@ -55,6 +57,8 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
   const { buffer, i32, f64, u8 } = words
   const i64 = new BigInt64Array(buffer, f64.byteOffset, f64.length)
   const text = textAreaOf(u8)
+  const readPlain = createPlainReader(i32, text)
+  const writer = createPlainWriter()
   const format = options.structured ?? hostStructuredFormat() ?? refusing
   const free = (address: number): void => heap.free(address)
 
@@ -80,7 +84,7 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
         if (value === null) return kind.null
         if (value instanceof Uint8Array) return encodeBytes(value, kind.bytes, at)
         if (value instanceof SharedBlock) return encodeShared(value, at)
-        return encodeStructured(value, at)
+        return encodeObject(value, at)
       case 'bigint':
         if (BigInt.asIntN(64, value) === value) {
           i64[(at + 1) >>> 1] = value
@@ -122,6 +126,15 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
     for (let i = 0; i < length; i++) u8[offset + i] = value[i]!
     i32[at] = length
     return as
+  }
+
+  function encodeObject(value: object, at: number): number {
+    const count = writer.write(value)
+    if (count === 0) return encodeStructured(value, at)
+    const inline = count * 4 <= inlineBytes
+    writer.copyTo(i32, inline ? at + 1 : takeBlock(count * 4, at), count)
+    i32[at] = count * 4
+    return inline ? kind.plain : kind.plain | blockBit
   }
 
   function encodeStructured(value: unknown, at: number): number {
@@ -223,6 +236,7 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
     switch (valueKind) {
       case kind.latin1: return readLatin1(text, offset, length)
       case kind.utf16: return readUtf16(text, offset, length / 2)
+      case kind.plain: return readPlain(from)
       case kind.bytes: return u8.slice(offset, offset + length)
       case kind.structured: return format.deserialize(u8.subarray(offset, offset + length))
       case kind.error: return errorOf(format.deserialize(u8.subarray(offset, offset + length)) as ErrorRecord)
