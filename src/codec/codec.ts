@@ -6,6 +6,7 @@
  * Numbers are tried first, in functions small enough to be inlined: 2–5 ns each way. No number path allocates, calls or tries.
  */
 import { PercoreError, type Words } from '../base/index.js'
+import type { Ptr } from '../memory/index.js'
 import { type ErrorRecord, errorOf, isErrorObject, recordOf } from './error-record.js'
 import { hostStructuredFormat, type StructuredFormat } from './host.js'
 import { notCloneable } from './not-cloneable.js'
@@ -60,7 +61,7 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
   const readPlain = createPlainReader(i32, text)
   const writer = createPlainWriter()
   const format = options.structured ?? hostStructuredFormat() ?? refusing
-  const free = (address: number): void => heap.free(address)
+  const free = (ptr: Ptr): void => heap.free(ptr)
 
   function encode(value: unknown, at: number): number {
     if (typeof value === 'number') {
@@ -154,9 +155,9 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
   }
 
   function takeBlock(bytes: number, at: number): number {
-    const address = heap.malloc(bytes)
-    i32[at + 1] = address
-    return address
+    const ptr = heap.malloc(bytes)
+    i32[at + 1] = ptr
+    return ptr
   }
 
   function encodeError(error: unknown, at: number): number {
@@ -212,12 +213,12 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
 
   function decodeOther(tag: number, at: number): unknown {
     if ((tag & blockBit) === 0) return decodeFrom(tag & kindMask, at, at + 1)
-    const address = i32[at + 1]!
-    if ((tag & kindMask) === kind.sharedBlock) return new SharedBlock(buffer, address, i32[at]! >>> 0, free)
+    const ptr = i32[at + 1]! as Ptr
+    if ((tag & kindMask) === kind.sharedBlock) return new SharedBlock(buffer, ptr, i32[at]! >>> 0, free)
     try {
-      return decodeFrom(tag & kindMask, at, address)
+      return decodeFrom(tag & kindMask, at, ptr)
     } finally {
-      heap.free(address)
+      heap.free(ptr)
     }
   }
 
@@ -246,7 +247,7 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
   }
 
   function release(tag: number, at: number): void {
-    if ((tag & blockBit) !== 0) heap.free(i32[at + 1]!)
+    if ((tag & blockBit) !== 0) heap.free(i32[at + 1]! as Ptr)
   }
 
   return { encode, encodeError, decode, release }

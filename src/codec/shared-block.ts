@@ -3,13 +3,10 @@
  * whoever it was sent to. The invariant: an owned block is moved or freed exactly once.
  */
 import { PercoreError } from '../base/index.js'
+import type { Ptr, SharedHeap } from '../memory/index.js'
 
-/** What the codec needs of a heap: the calling thread's handle, which takes back blocks of any thread. */
-export interface CodecHeap {
-  /** The address, in 4-byte words and 16-byte aligned, of at least `bytes` bytes. Throws ERR_PERCORE_OUT_OF_MEMORY. */
-  malloc(bytes: number): number
-  free(address: number): void
-}
+/** What the codec needs of the calling thread's handle of the heap. */
+export type CodecHeap = Pick<SharedHeap, 'malloc' | 'free'>
 
 /**
  * Memory that moves with a task instead of being copied. Use it for payloads from a few KiB on: moving costs the same for
@@ -28,23 +25,23 @@ export interface CodecHeap {
 export class SharedBlock {
   readonly byteLength: number
   /** An own function also makes every serialiser refuse a block nested in another value. */
-  private readonly heapFree: (address: number) => void
+  private readonly heapFree: (ptr: Ptr) => void
   private readonly buffer: SharedArrayBuffer
   private view: Uint8Array | undefined
-  private address: number
+  private ptr: Ptr
 
   /** For the codec and the group; a program calls `alloc`. */
-  constructor(buffer: SharedArrayBuffer, address: number, byteLength: number, heapFree: (address: number) => void) {
+  constructor(buffer: SharedArrayBuffer, ptr: Ptr, byteLength: number, heapFree: (ptr: Ptr) => void) {
     this.buffer = buffer
-    this.address = address
+    this.ptr = ptr
     this.byteLength = byteLength
     this.heapFree = heapFree
   }
 
   /** The block's bytes, in shared memory: a new block holds whatever was there before. */
   get bytes(): Uint8Array {
-    const address = this.owned()
-    return this.view ??= new Uint8Array(this.buffer, address * 4, this.byteLength)
+    const ptr = this.owned()
+    return this.view ??= new Uint8Array(this.buffer, ptr * 4, this.byteLength)
   }
 
   /** Gives the block back to the heap. */
@@ -53,27 +50,27 @@ export class SharedBlock {
   }
 
   [Symbol.dispose](): void {
-    if (this.address !== 0) this.free()
+    if (this.ptr !== 0) this.free()
   }
 
   /** For the codec: the address, which from now on belongs to the caller. Throws if it is of another memory than `buffer`. */
-  take(buffer: SharedArrayBuffer): number {
-    const address = this.owned()
+  take(buffer: SharedArrayBuffer): Ptr {
+    const ptr = this.owned()
     if (buffer !== this.buffer) {
       throw new PercoreError(
         'ERR_PERCORE_NOT_CLONEABLE',
         'a SharedBlock can only be sent within the group that allocated it. Allocate one there and copy the bytes.',
       )
     }
-    this.address = 0
+    this.ptr = 0 as Ptr
     this.view = undefined
-    return address
+    return ptr
   }
 
-  private owned(): number {
-    if (this.address === 0) {
+  private owned(): Ptr {
+    if (this.ptr === 0) {
       throw new PercoreError('ERR_PERCORE_BAD_POINTER', 'this SharedBlock was sent or freed before. Allocate a new one, or wait to get it back.')
     }
-    return this.address
+    return this.ptr
   }
 }

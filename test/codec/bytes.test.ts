@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { blockBit, kind, SharedBlock } from '../../src/codec/index.js'
-import { bench } from './stub-heap.js'
+import { bench } from './fixture.js'
 
 const { codec, at, trip, live, words } = bench()
 

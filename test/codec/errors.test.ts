@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { runInNewContext } from 'node:vm'
 import { PercoreError } from '../../src/base/index.js'
 import { isError, kind, kindMask } from '../../src/codec/index.js'
-import { bench } from './stub-heap.js'
+import { bench } from './fixture.js'
 
 const { codec, at, live, limit } = bench()
 

@@ -4,7 +4,7 @@ import * as fc from 'fast-check'
 import { blockBit, kind, kindMask } from '../../src/codec/index.js'
 import { readLatin1, readUtf16, textAreaOf, writeLatin1, writeUtf16 } from '../../src/codec/text.js'
 import { seed } from './seed.js'
-import { bench } from './stub-heap.js'
+import { bench } from './fixture.js'
 
 const { codec, at, trip, live } = bench()
 

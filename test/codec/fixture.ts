@@ -1,11 +1,12 @@
-/** A heap for the codec's tests: a bump allocator that counts live blocks, and is full when told so. One thread. */
+/** A codec over a heap of its own that counts live blocks, and is full when told so. One thread. */
 import { PercoreError, type Words, wordsOf } from '../../src/base/index.js'
 import { type Codec, type CodecOptions, createCodec, SharedBlock } from '../../src/codec/index.js'
+import { createHeap, type Ptr } from '../../src/memory/index.js'
 
 export interface Bench {
   readonly words: Words
   readonly codec: Codec
-  /** Where the test's descriptor lies. */
+  /** Where the test's descriptor lies; `room` more follow it. */
   readonly at: number
   /** Blocks taken and not yet freed. */
   live(): number
@@ -16,26 +17,28 @@ export interface Bench {
   trip<T>(value: T): T
 }
 
+/** Descriptors come first, then the heap. */
+const heapStart = 4096
+export const room = 60
+
 export function bench(bytes: number = 16 << 20, options: CodecOptions = {}): Bench {
   const words = wordsOf(new SharedArrayBuffer(bytes))
-  const live = new Set<number>()
+  const heap = createHeap({ buffer: words.buffer, byteOffset: heapStart })
+  const live = new Set<Ptr>()
   let limit = Infinity
-  let top = 64
-  const heap = {
-    malloc(size: number): number {
-      if (live.size === 0) top = 64
-      const end = top + Math.ceil(size / 16) * 4
-      if (size > limit || end * 4 > bytes) throw new PercoreError('ERR_PERCORE_OUT_OF_MEMORY', `no room for ${size} bytes`)
-      const address = top
-      top = end
-      live.add(address)
-      return address
+  const counting = {
+    malloc(size: number): Ptr {
+      if (size > limit) throw new PercoreError('ERR_PERCORE_OUT_OF_MEMORY', `no room for ${size} bytes`)
+      const ptr = heap.malloc(size)
+      live.add(ptr)
+      return ptr
     },
-    free(address: number): void {
-      if (!live.delete(address)) throw new PercoreError('ERR_PERCORE_BAD_POINTER', `no block at ${address}`)
+    free(ptr: Ptr): void {
+      live.delete(ptr)
+      heap.free(ptr)
     },
   }
-  const codec = createCodec(words, heap, options)
+  const codec = createCodec(words, counting, options)
   const at = 19
   return {
     words,
@@ -43,7 +46,7 @@ export function bench(bytes: number = 16 << 20, options: CodecOptions = {}): Ben
     at,
     live: () => live.size,
     limit: (bytes) => { limit = bytes },
-    alloc: (bytes) => new SharedBlock(words.buffer, heap.malloc(bytes), bytes, heap.free),
+    alloc: (bytes) => new SharedBlock(words.buffer, counting.malloc(bytes), bytes, counting.free),
     trip: <T>(value: T): T => codec.decode(codec.encode(value, at), at) as T,
   }
 }
