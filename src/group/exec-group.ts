@@ -255,7 +255,7 @@ export class ExecGroup<H extends Handlers = Handlers> extends EventEmitter<Group
           restarts,
         }
       }),
-      inFlight: this.#dispatcher.inFlight,
+      inFlight: this.#dispatcher.inFlightTotal,
       queued: this.#dispatcher.queued,
       uptimeMs: performance.now() - this.#startedAtMs,
     }
