@@ -15,7 +15,7 @@
 import { invariant, PercoreError, shared } from '../base/index.js'
 import type { Codec } from '../codec/index.js'
 import type { SharedHeap } from '../memory/index.js'
-import { doorbellMode, LaneConsumer, LaneProducer, recoverProduced, ring, Sleeper } from '../ring/index.js'
+import { doorbellMode, LaneConsumer, LaneProducer, recoverConsumed, recoverProduced, ring, Sleeper } from '../ring/index.js'
 import type { Balancer, LoadView } from './balance.js'
 import { type Fabric, laneAt, slotAt, slotLayout } from './fabric.js'
 import { descriptor, status } from './task.js'
@@ -171,9 +171,9 @@ export class Dispatcher implements LoadView {
    * `error`, what it had not started stays in its lane for its successor.
    */
   recover(worker: number, error: PercoreError): void {
+    const started = recoverConsumed(this.#i32, this.#lanes[worker].at)
     recoverProduced(this.#i32, this.#completions[worker].at)
     while (this.#drainLane(worker, drainBatch) > 0);
-    const started = this.#lanes[worker].startedByConsumer()
     this.#failWhere(worker, error, (position) => ((position - started) | 0) < 0)
     this.#settled()
   }
@@ -181,6 +181,15 @@ export class Dispatcher implements LoadView {
   /** The worker will never come back: all its tasks fail, and it is given no more. */
   abandon(worker: number, error: PercoreError): void {
     this.#lost[worker] = error
+    const lane = this.#lanes[worker]
+    lane.publish()
+    const leftOver = new LaneConsumer(this.#i32, lane.at, lane.capacity)
+    for (let left = leftOver.poll(); left > 0; left--) {
+      const slot = leftOver.peek()
+      this.#codec.release(this.#i32[slot + descriptor.head] >>> 16, slot + descriptor.payload)
+      leftOver.advance()
+    }
+    leftOver.release()
     this.#failWhere(worker, error, () => true)
     this.#settled()
   }

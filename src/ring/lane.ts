@@ -49,10 +49,12 @@ export function initLane(i32: Int32Array, at: number, index = 0): void {
 
 /**
  * Readies a lane for the successor of a thread that has ended and been joined. Call it with the lane the dead thread
- * consumed: what it never started stays in the lane. Any thread, while nobody consumes.
+ * consumed: what it never started stays in the lane, beginning at the index returned. Any thread, while nobody consumes.
  */
-export function recoverConsumed(i32: Int32Array, at: number): void {
-  shared.store(i32, at + headAt, i32[at + startedAt])
+export function recoverConsumed(i32: Int32Array, at: number): number {
+  const started = i32[at + startedAt]
+  shared.store(i32, at + headAt, started)
+  return started
 }
 
 /**
@@ -100,11 +102,6 @@ export class LaneProducer {
   commit(): void {
     this.written = (this.written + 1) | 0
     this.i32[this.at + writtenAt] = this.written
-  }
-
-  /** How far the consumer had got when it ended: only meaningful once its thread has been joined. */
-  startedByConsumer(): number {
-    return this.i32[this.at + startedAt]
   }
 
   /** Descriptors committed and not yet published. */
