@@ -57,7 +57,7 @@ export function recoverConsumed(i32: Int32Array, at: number): void {
 
 /**
  * The same for the lane the dead thread produced: everything it finished writing is published, so the consumer will see it.
- * Any thread, while nobody produces.
+ * Any thread, while nobody produces. Sound the consumer's `alarm` afterwards: the dead thread may have owed it a wake-up.
  */
 export function recoverProduced(i32: Int32Array, at: number): void {
   shared.store(i32, at + tailAt, i32[at + writtenAt])
