@@ -16,7 +16,8 @@
  *    P2: load head   (slots are free again) ◀─  C2: store head  (gives the slots back)
  * ```
  *
- * P1 pairs with C1, C2 with P2; both sides cache the other's index, so a batch costs one atomic each way and a task none.
+ * P1 pairs with C1, C2 with P2; the producer caches the head and the consumer takes what `poll` counted, so a batch costs one
+ * atomic each way and a task none.
  * `written` and `started` are plain words for a third party: after a thread has died, the one who joined it reads there
  * how far it got (see `recover`). They are never used to hand over slots between living threads.
  *
@@ -123,7 +124,6 @@ export class LaneConsumer {
   readonly #mask: number
   /** The next index to read. */
   head: number
-  #tailSeen: number
 
   constructor(i32: Int32Array, at: number, capacity: number) {
     this.i32 = i32
@@ -132,13 +132,11 @@ export class LaneConsumer {
     this.#slots = at + slotsAt
     this.#mask = capacity - 1
     this.head = shared.load(i32, at + headAt)
-    this.#tailSeen = this.head
   }
 
   /** How many descriptors are ready: one atomic load. */
   poll(): number {
-    this.#tailSeen = shared.load(this.i32, this.at + tailAt) // C1
-    const ready = (this.#tailSeen - this.head) | 0
+    const ready = (shared.load(this.i32, this.at + tailAt) - this.head) | 0 // C1
     invariant(ready >= 0 && ready <= this.capacity, `lane holds ${ready} of ${this.capacity}`)
     return ready
   }
