@@ -83,7 +83,7 @@ export class Explorer {
   /** Runs one scenario under many schedules; stops at the first that fails. */
   explore(name: string, { preemptions, random = 0, seed = 1, schedulesMax = 100_000 }: Exploration): Findings {
     const [replayed, replay] = process.env.PERCORE_SCHEDULE?.split('@') ?? []
-    if (replay !== undefined && replayed === name) return this.#findings(name, 1, parseSchedule(replay))
+    if (replay !== undefined && replayed === name) return this.replay(name, replay)
     const path: Decision[] = []
     let schedules = 0
     let longest = 0
@@ -106,10 +106,11 @@ export class Explorer {
     return { schedules, longest }
   }
 
-  #findings(name: string, schedules: number, prefix: readonly number[]): Findings {
-    const message = this.#run(name, prefix, 0)
+  /** Runs one schedule, as printed by a failure. */
+  replay(name: string, schedule: string): Findings {
+    const message = this.#run(name, parseSchedule(schedule.slice(schedule.indexOf('@') + 1)), 0)
     const longest = this.#c[at.trace]
-    return message === undefined ? { schedules, longest } : { schedules, longest, failure: { schedule: this.#schedule(name), message } }
+    return message === undefined ? { schedules: 1, longest } : { schedules: 1, longest, failure: { schedule: this.#schedule(name), message } }
   }
 
   #schedule(name: string): string {

@@ -17,18 +17,9 @@ export const killed: unique symbol = Symbol('killed')
 /** Thrown into a thread when the run is given up. */
 export const aborted: unique symbol = Symbol('aborted')
 
-/** Looks at the turn before sleeping: about as long as a futex wake-up takes. */
-const spins = 2000
-
-/** Sleeps until the turn is this seat's; false when that takes longer than anything should. */
+/** Sleeps until the turn is this seat's, without spinning (measured: with more threads than cores spinning takes twice as long); false when that takes longer than anything should. */
 export function awaitTurn(c: Int32Array, seat: number, timeoutMs: number = Number.POSITIVE_INFINITY): boolean {
   const turn = seat * 16
-  for (let i = 0; i < spins; i++) {
-    if (Atomics.load(c, turn) === 1) {
-      Atomics.store(c, turn, 0)
-      return true
-    }
-  }
   while (Atomics.load(c, turn) === 0) if (Atomics.wait(c, turn, 0, timeoutMs) === 'timed-out') return false
   Atomics.store(c, turn, 0)
   return true
