@@ -1,5 +1,6 @@
 /** The scenarios of lanes and doorbells, right and broken ones, at the smallest sizes that still wrap. */
 import assert from 'node:assert/strict'
+import { shared } from '../../src/base/index.js'
 import { alarm, initLane, laneWords, type LaneConsumer, type LaneProducer, recoverConsumed, recoverProduced } from '../../src/ring/index.js'
 import { brokenDoorbells, brokenLanes, type Doorbell, type Lane, rightDoorbell, rightLane, startsLate } from './mutants.js'
 import type { Outcome, Scenario, Stage } from './scenario.js'
@@ -195,9 +196,103 @@ function producerDies(how: Sleep, batch: number, wake: typeof alarm): Scenario {
   }
 }
 
+/**
+ * The whole of it, as proof/death.pml: a worker that may die anywhere takes tasks from one lane and puts completions into
+ * another. A supervisor fails the task that was running, recovers both lanes and starts a successor. The worker must release
+ * the tasks before it publishes their completions: a completion is a credit, and there must be room for the task it allows.
+ */
+function workerDies(how: Sleep, releaseFirst = true): Scenario {
+  const capacity = 2
+  const tasks = 3
+  const failedAt = 8
+  const taskLane = laneAt(0, capacity)
+  const doneLane = laneAt(1, capacity)
+  const work = (stage: Stage, count: number): void => {
+    const lane = new rightLane.Consumer(stage.i32, taskLane, capacity)
+    const done = new rightLane.Producer(stage.i32, doneLane, capacity)
+    while (count > 0) {
+      const ready = lane.poll()
+      for (let i = 0; i < ready; i++) {
+        const task = stage.i32[lane.next()] ?? 0
+        stage.note(task)
+        stage.step()
+        const slot = done.claim()
+        assert.ok(slot >= 0, 'a worker never waits for room for a completion')
+        stage.i32[slot] = task
+        done.commit()
+      }
+      count -= ready
+      if (ready === 0) stage.pause()
+      else {
+        if (releaseFirst) lane.release()
+        done.publish()
+        rightDoorbell.ring(stage.i32, bell, () => stage.send(box))
+        if (!releaseFirst) lane.release()
+      }
+    }
+  }
+  return {
+    words: laneAt(2, capacity),
+    mortal: [1],
+    setup: ({ i32 }) => {
+      initLane(i32, taskLane, first)
+      initLane(i32, doneLane, first)
+    },
+    threads: [
+      (stage) => {
+        const lane = new rightLane.Producer(stage.i32, taskLane, capacity)
+        const done = new rightLane.Consumer(stage.i32, doneLane, capacity)
+        const failed = (): number => shared.load(stage.i32, failedAt)
+        const sleeper = new rightDoorbell.Sleeper(stage.i32, bell, () => done.poll() > 0 || failed() > seenFailed)
+        let pushed = 0
+        let got = 0
+        let seenFailed = 0
+        for (let sleeps = 0; got + seenFailed < tasks;) {
+          while (pushed < tasks && pushed - got - seenFailed < capacity) {
+            const slot = lane.claim()
+            if (slot < 0) break
+            stage.i32[slot] = ++pushed
+            lane.commit()
+          }
+          if (lane.pending > 0) lane.publish()
+          const taken = done.poll()
+          for (let i = 0; i < taken; i++) stage.note(stage.i32[done.next()] ?? 0)
+          if (taken > 0) done.release()
+          got += taken
+          const before = seenFailed
+          seenFailed = failed()
+          if (taken === 0 && seenFailed === before) sleep(stage, sleeper, how, sleeps++)
+        }
+      },
+      (stage) => work(stage, tasks),
+      (stage) => {
+        if (!stage.join(1)) return
+        const started = ((stage.i32[taskLane + startedAt] ?? 0) - first) | 0
+        const written = ((stage.i32[doneLane + writtenAt] ?? 0) - first) | 0
+        recoverConsumed(stage.i32, taskLane)
+        recoverProduced(stage.i32, doneLane)
+        if (started !== written) shared.add(stage.i32, failedAt, 1)
+        alarm(stage.i32, bell, () => stage.send(box))
+        work(stage, tasks - started)
+      },
+    ],
+    check: ({ words, notes, died }) => {
+      const [completed = [], before = [], after = []] = notes
+      const failed = words.i32[failedAt] ?? 0
+      const ran = [...before, ...after]
+      assert.equal(new Set(ran).size, ran.length, `no task runs twice: ${ran.join(' ')}`)
+      assert.ok(failed <= (died < 0 ? 0 : 1))
+      const lost = range(tasks).filter((task) => !completed.includes(task))
+      assert.equal(lost.length, failed, 'each task completes or is failed')
+      assert.equal(completed.length, new Set(completed).size, 'and that once')
+    },
+  }
+}
+
 const broken: Record<string, Scenario> = {
   'consumer dies, broken: started moves with the head': consumerDies(startsLate, 'block'),
   'producer dies, broken: its consumer is only rung': producerDies('loop', 1, rightDoorbell.ring),
+  'worker, broken: publishes completions before it releases tasks': workerDies('loop', false),
 }
 for (const [mistake, lane] of Object.entries(brokenLanes)) broken[`lane, broken: ${mistake}`] = laneScenario(lane, 2, 4, 1, 2)
 for (const [mistake, doorbell] of Object.entries(brokenDoorbells)) {
@@ -218,5 +313,7 @@ export const scenarios: Record<string, Scenario> = {
   'consumer dies, in its loop': consumerDies(rightLane, 'loop'),
   'producer dies, consumer blocked': producerDies('block', 2, alarm),
   'producer dies, consumer in its loop': producerDies('loop', 1, alarm),
+  'worker dies, its caller blocked': workerDies('block'),
+  'worker dies, its caller in its loop': workerDies('loop'),
   ...broken,
 }

@@ -21,6 +21,8 @@ const searches: Record<string, Exploration> = {
   'consumer dies, in its loop': { preemptions: 1, random: 500 },
   'producer dies, consumer blocked': { preemptions: 1, random: 500 },
   'producer dies, consumer in its loop': { preemptions: 1, random: 500 },
+  'worker dies, its caller blocked': { preemptions: 1, random: 500 },
+  'worker dies, its caller in its loop': { preemptions: 1, random: 500 },
 }
 
 void describe('the real code, under every schedule', () => {
