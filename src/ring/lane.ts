@@ -103,6 +103,11 @@ export class LaneProducer {
     this.i32[this.at + writtenAt] = this.written
   }
 
+  /** How far the consumer had got when it ended: only meaningful once its thread has been joined. */
+  startedByConsumer(): number {
+    return this.i32[this.at + startedAt]
+  }
+
   /** Descriptors committed and not yet published. */
   get pending(): number {
     return (this.written - this.published) | 0
@@ -137,22 +142,22 @@ export class LaneConsumer {
   /** How many descriptors are ready: one atomic load. */
   poll(): number {
     const ready = (shared.load(this.i32, this.at + tailAt) - this.head) | 0 // C1
-    invariant(ready >= 0 && ready <= this.capacity, `lane holds ${ready} of ${this.capacity}`)
+    if (ready >>> 0 > this.capacity) invariant(false, `a lane of ${this.capacity} holds ${ready}`)
     return ready
   }
 
-  /**
-   * Steps to the next ready descriptor and returns its word index; at most as often as `poll` said. The word `started`
-   * is moved past it first, so that if this thread dies the descriptor counts as started.
-   */
-  next(): number {
-    const slot = this.#slots + (this.head & this.#mask) * descriptorWords
-    this.head = (this.head + 1) | 0
-    this.i32[this.at + startedAt] = this.head
-    return slot
+  /** The word index of the next ready descriptor; only when `poll` said there is one. */
+  peek(): number {
+    return this.#slots + (this.head & this.#mask) * descriptorWords
   }
 
-  /** Gives every slot stepped over back to the producer: one atomic store. */
+  /** Steps past the descriptor of `peek`. It counts as started: if this thread dies, its successor begins behind it. */
+  advance(): void {
+    this.head = (this.head + 1) | 0
+    this.i32[this.at + startedAt] = this.head
+  }
+
+  /** Gives every slot advanced past back to the producer: one atomic store. */
   release(): void {
     shared.store(this.i32, this.at + headAt, this.head) // C2
   }

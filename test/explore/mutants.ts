@@ -159,18 +159,15 @@ class NoWrap extends LaneProducer {
 }
 
 class ReleasesEarly extends LaneConsumer {
-  override next(): number {
-    const slot = super.next()
+  override advance(): void {
+    super.advance()
     this.release()
-    return slot
   }
 }
 
 class StartsLate extends LaneConsumer {
-  override next(): number {
-    const slot = this.at + slotsAt + (this.head & (this.capacity - 1)) * descriptorWords
+  override advance(): void {
     this.head = (this.head + 1) | 0
-    return slot
   }
 
   override release(): void {

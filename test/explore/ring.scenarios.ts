@@ -44,7 +44,8 @@ function produce(stage: Stage, lane: LaneProducer, item: number, last: number, b
 function consume(stage: Stage, lane: LaneConsumer, batch: number, run: () => void): number {
   const ready = Math.min(lane.poll(), batch)
   for (let i = 0; i < ready; i++) {
-    const slot = lane.next()
+    const slot = lane.peek()
+    lane.advance()
     const item = stage.i32[slot] ?? 0
     assert.equal(stage.i32[slot + 15], -item, 'a descriptor arrives whole')
     run()
@@ -213,7 +214,8 @@ function workerDies(how: Sleep, releaseFirst = true): Scenario {
     while (count > 0) {
       const ready = lane.poll()
       for (let i = 0; i < ready; i++) {
-        const task = stage.i32[lane.next()] ?? 0
+        const task = stage.i32[lane.peek()] ?? 0
+        lane.advance()
         stage.note(task)
         stage.step()
         const slot = done.claim()
@@ -256,7 +258,10 @@ function workerDies(how: Sleep, releaseFirst = true): Scenario {
           }
           if (lane.pending > 0) lane.publish()
           const taken = done.poll()
-          for (let i = 0; i < taken; i++) stage.note(stage.i32[done.next()] ?? 0)
+          for (let i = 0; i < taken; i++) {
+            stage.note(stage.i32[done.peek()] ?? 0)
+            done.advance()
+          }
           if (taken > 0) done.release()
           got += taken
           const before = seenFailed
