@@ -123,7 +123,7 @@ function doorbellScenario(doorbell: Doorbell, producers: number, items: number, 
 /** The consumer may die anywhere; its successor takes over what was never started. */
 function consumerDies({ Producer, Consumer }: Lane, how: Sleep): Scenario {
   const capacity = 2
-  const items = 4
+  const items = 3
   const body = (stage: Stage, expected: number): void => {
     const lane = new Consumer(stage.i32, lanesAt, capacity)
     const sleeper = new rightDoorbell.Sleeper(stage.i32, bell, () => lane.poll() > 0)
@@ -165,7 +165,7 @@ function consumerDies({ Producer, Consumer }: Lane, how: Sleep): Scenario {
 /** The producer may die anywhere; what it had finished writing arrives, its successor goes on behind it. */
 function producerDies(how: Sleep, batch: number, wake: typeof alarm): Scenario {
   const capacity = 2
-  const items = 4
+  const items = 3
   const body = (stage: Stage, item: number): void => {
     const send = (): void => stage.send(box)
     const lane = new rightLane.Producer(stage.i32, lanesAt, capacity)
