@@ -7,8 +7,8 @@ import { availableParallelism } from 'node:os'
 import { isAbsolute, resolve as resolvePath } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { ceilPowerOfTwo, PercoreError } from '../base/index.js'
-import { type Codec, createCodec, type SharedBlock } from '../codec/index.js'
-import { SharedHeap } from '../memory/index.js'
+import { createCodec, SharedBlock } from '../codec/index.js'
+import { createHeap, type SharedHeap } from '../memory/index.js'
 import { balance, type Balancer } from './balance.js'
 import { Dispatcher, type Reject, type Resolve } from './dispatcher.js'
 import { createFabric, depthMax, type Fabric, memoryBytesMin, slotAt, slotLayout, workersMax } from './fabric.js'
@@ -22,6 +22,9 @@ const depthDefault = 1024
 
 /** Calls that may wait for a worker by default: a million waiting calls are some 200 MB, and more is a mistake. */
 const maxQueueDefault = 1_000_000
+
+/** Heap records beyond one per thread: a thread that dies while it starts may lose one. */
+const spareHeapRecords = 8
 
 export interface ExecGroupOptions {
   /** How many worker threads. Default: one per available core. 1 … 256. */
@@ -109,7 +112,7 @@ function capture(resolve: Resolve, reject: Reject): void {
  */
 export class ExecGroup<H extends Handlers = Handlers> extends EventEmitter<GroupEvents> {
   readonly #fabric: Fabric
-  readonly #codec: Codec
+  readonly #heap: SharedHeap
   readonly #dispatcher: Dispatcher
   readonly #supervisor: Supervisor
   readonly #startedAtMs = performance.now()
@@ -140,12 +143,8 @@ export class ExecGroup<H extends Handlers = Handlers> extends EventEmitter<Group
     if (options.memoryBytes !== undefined) integer('memoryBytes', options.memoryBytes, memoryBytesMin)
     this.#fabric = createFabric(workers, ceilPowerOfTwo(depth), options.memoryBytes)
     const { words, heapOffset } = this.#fabric
-    const heap = SharedHeap.create({
-      buffer: words.buffer,
-      byteOffset: heapOffset,
-      byteLength: words.buffer.byteLength - heapOffset,
-    })
-    this.#codec = createCodec(words, heap)
+    const heap = createHeap({ buffer: words.buffer, byteOffset: heapOffset, records: workers + spareHeapRecords })
+    this.#heap = heap
     this.#supervisor = new Supervisor(
       this.#fabric,
       heap,
@@ -166,7 +165,7 @@ export class ExecGroup<H extends Handlers = Handlers> extends EventEmitter<Group
         gaveUp: (worker, error) => this.#dispatcher.abandon(worker, error),
       },
     )
-    this.#dispatcher = new Dispatcher(this.#fabric, heap, this.#codec, this.#supervisor, options.balance ?? balance.roundRobin(), depth, maxQueue)
+    this.#dispatcher = new Dispatcher(this.#fabric, heap, createCodec(words, heap), this.#supervisor, options.balance ?? balance.roundRobin(), depth, maxQueue)
   }
 
   /** The handlers' names. */
@@ -237,7 +236,7 @@ export class ExecGroup<H extends Handlers = Handlers> extends EventEmitter<Group
    * @throws PercoreError ERR_PERCORE_OUT_OF_MEMORY
    */
   alloc(bytes: number): SharedBlock {
-    return this.#codec.alloc(bytes)
+    return new SharedBlock(this.#heap.handle.buffer, this.#heap.malloc(bytes), bytes, this.#heap.free)
   }
 
   /** Counters, read from shared memory at no cost to the workers. */

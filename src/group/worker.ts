@@ -4,8 +4,8 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { type ErrorCode, PercoreError, shared } from '../base/index.js'
-import { createCodec, type SharedBlock } from '../codec/index.js'
-import { SharedHeap } from '../memory/index.js'
+import { createCodec, SharedBlock } from '../codec/index.js'
+import { attachHeap } from '../memory/index.js'
 import { LaneConsumer, LaneProducer, ring, Sleeper } from '../ring/index.js'
 import { attachFabric, laneAt, noRecord, slotAt, slotLayout, slotState } from './fabric.js'
 import { handlersOf, type HandlerTable } from './handlers.js'
@@ -56,7 +56,7 @@ async function main(brief: WorkerBrief): Promise<void> {
   const { i32, f64 } = words
   const slot = slotAt(brief.worker + 1)
   const callersDoorbell = slotAt(0) + slotLayout.doorbell
-  const heap = SharedHeap.attach({ buffer: brief.buffer, byteOffset: fabric.heapOffset })
+  const heap = attachHeap({ buffer: brief.buffer, byteOffset: fabric.heapOffset })
   i32[slot + slotLayout.heapRecord] = heap.record
   const codec = createCodec(words, heap)
   const table = await load(brief.module)
@@ -70,7 +70,7 @@ async function main(brief: WorkerBrief): Promise<void> {
     inbox: new LaneConsumer(i32, laneAt(fabric, brief.worker, 'toWorker'), laneCapacity),
     outbox: new LaneProducer(i32, laneAt(fabric, brief.worker, 'fromWorker'), laneCapacity),
     handlers: table.handlers,
-    context: { worker: brief.worker, workerData: brief.workerData, alloc: (bytes): SharedBlock => codec.alloc(bytes) },
+    context: { worker: brief.worker, workerData: brief.workerData, alloc: (bytes) => new SharedBlock(brief.buffer, heap.malloc(bytes), bytes, heap.free) },
     ringCaller: () => ring(i32, callersDoorbell, () => say(0)),
   })
 
