@@ -144,7 +144,7 @@ export class Explorer {
     const scenario = this.#scenarios[name]
     if (scenario === undefined) throw new Error(`no scenario is called ${name}: ${Object.keys(this.#scenarios).join(', ')}`)
     const c = this.#c
-    this.#words.i32.fill(0)
+    this.#words.i32.fill(0, 0, scenario.words)
     scenario.setup?.(this.#words)
     Races.reset(this.#clocks)
     for (let t = 0; t < maxThreads; t++) for (const word of Object.values(of)) c[threadAt(t) + word] = 0

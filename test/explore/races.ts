@@ -14,11 +14,16 @@ export type Access = (typeof access)[keyof typeof access]
 const names = ['plain read', 'plain write', 'atomic read', 'atomic write']
 /** For each access, the earlier accesses it must be ordered after. */
 const conflicts: readonly (readonly Access[])[] = [[1, 3], [0, 1, 2, 3], [1], [0, 1]]
-const wordsPerWord = 5 * maxThreads
-const wordsAt = maxThreads * maxThreads
+/** Of each watched word: the run that touched it last, when each thread accessed it in each way, and what an atomic write passed on. */
+const accessesAt = 1
+const carriedAt = accessesAt + 4 * maxThreads
+const wordsPerWord = carriedAt + maxThreads
+/** First the clock of each thread, then the number of the run, then the watched words. */
+const runAt = maxThreads * maxThreads
+const watchedAt = runAt + 1
 
 /** Words needed to watch that many words. */
-export const raceWords = (watched: number): number => wordsAt + watched * wordsPerWord
+export const raceWords = (watched: number): number => watchedAt + watched * wordsPerWord
 
 export class Races {
   readonly #clocks: Int32Array
@@ -31,7 +36,8 @@ export class Races {
 
   /** Forgets everything: all threads start knowing the set-up. */
   static reset(clocks: Int32Array): void {
-    clocks.fill(0)
+    clocks.fill(0, 0, runAt)
+    clocks[runAt]++ // so that each word is cleared when it is first touched
     for (let t = 0; t < maxThreads; t++) clocks[t * maxThreads + t] = 1
   }
 
@@ -39,7 +45,7 @@ export class Races {
   access(word: number, kind: Access): void {
     const c = this.#clocks
     const mine = this.#thread * maxThreads
-    const base = wordsAt + word * wordsPerWord
+    const base = this.#baseOf(word) + accessesAt
     for (const earlier of conflicts[kind] ?? []) {
       for (let t = 0; t < maxThreads; t++) {
         if (t === this.#thread || c[base + earlier * maxThreads + t] <= c[mine + t]) continue
@@ -48,33 +54,41 @@ export class Races {
       }
     }
     c[base + kind * maxThreads + this.#thread] = c[mine + this.#thread]
-    if (kind === access.atomicRead) this.learn(base + 4 * maxThreads)
+    if (kind === access.atomicRead) this.#learn(this.#baseOf(word) + carriedAt)
   }
 
   /** An atomic write hands on everything this thread has seen. A read-modify-write also learns what the word carried. */
   pass(word: number, alsoReads: boolean): void {
     const c = this.#clocks
     const mine = this.#thread * maxThreads
-    const carried = wordsAt + word * wordsPerWord + 4 * maxThreads
-    if (alsoReads) this.learn(carried)
+    const carried = this.#baseOf(word) + carriedAt
+    if (alsoReads) this.#learn(carried)
     for (let t = 0; t < maxThreads; t++) c[carried + t] = c[mine + t]
     c[mine + this.#thread]++
   }
 
   /** This thread joined another one, and so has seen all that it had. */
   join(thread: number): void {
-    this.learn(thread * maxThreads)
+    this.#learn(thread * maxThreads)
   }
 
   /** This thread woke another one, which so has seen all that this one has. */
   wake(thread: number): void {
     const mine = this.#thread * maxThreads
-    this.learn(mine, thread * maxThreads)
+    this.#learn(mine, thread * maxThreads)
     this.#clocks[mine + this.#thread]++
   }
 
-  private learn(from: number, to: number = this.#thread * maxThreads): void {
+  #learn(from: number, to: number = this.#thread * maxThreads): void {
     const c = this.#clocks
     for (let t = 0; t < maxThreads; t++) if (c[from + t] > c[to + t]) c[to + t] = c[from + t]
+  }
+
+  #baseOf(word: number): number {
+    const c = this.#clocks
+    const base = watchedAt + word * wordsPerWord
+    if (c[base] !== c[runAt]) c.fill(0, base, base + wordsPerWord)
+    c[base] = c[runAt]
+    return base
   }
 }

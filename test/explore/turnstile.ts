@@ -199,7 +199,9 @@ export class Turnstile implements Stage {
   }
 
   #word(words: Int32Array, index: number): number {
-    return this.#rawOf(words).byteOffset / 4 + index
+    const { buffer, byteOffset } = this.#rawOf(words)
+    if (buffer !== this.words.buffer) throw new Error('a scenario may use atomics only in the memory it was given')
+    return byteOffset / 4 + index
   }
 
   /** A view that behaves as the given one, and reports every plain access of an element. */
