@@ -23,8 +23,7 @@ export const at = {
   died: 86,
   aborting: 87,
   random: 88,
-  exiting: 89,
-  moves: 90,
+  moves: 89,
 } as const
 const threadsAt = 96
 /** Words of each thread. `target` is the word or thread it waits for. */

@@ -73,11 +73,9 @@ export class Explorer {
     return new Explorer(scenarios, workers, buffers)
   }
 
+  /** Ends the threads. */
   async close(): Promise<void> {
-    this.#c[at.exiting] = 1
-    const ends = this.#workers.map((worker) => new Promise((resolve) => worker.once('exit', resolve)))
-    for (const seat of this.#workers.keys()) giveTurn(this.#c, seat)
-    await Promise.all(ends)
+    await Promise.all(this.#workers.map((worker) => worker.terminate()))
   }
 
   /** Runs one scenario under many schedules; stops at the first that fails. */
@@ -87,21 +85,23 @@ export class Explorer {
     const path: Decision[] = []
     let schedules = 0
     let longest = 0
-    do {
-      const message = this.#run(name, path.map((decision) => decision.chosen), 0)
+    const failed = (prefix: readonly number[], randomState: number): Findings | undefined => {
+      const message = this.#run(name, prefix, randomState)
       schedules++
       longest = Math.max(longest, this.#c[at.trace])
-      if (message !== undefined) return { schedules, longest, failure: { schedule: this.#schedule(name), message } }
+      return message === undefined ? undefined : { schedules, longest, failure: { schedule: this.#schedule(name), message } }
+    }
+    do {
+      const findings = failed(path.map((decision) => decision.chosen), 0)
+      if (findings !== undefined) return findings
       if (schedules > schedulesMax) throw new Error(`${name} has more than ${schedulesMax} schedules with ${preemptions} preemptions`)
       this.#extend(path, preemptions)
     } while (backtrack(path))
 
     const prng = createPrng(seed)
     for (let i = 0; i < random; i++) {
-      const message = this.#run(name, [], prng.next() | 0)
-      schedules++
-      longest = Math.max(longest, this.#c[at.trace])
-      if (message !== undefined) return { schedules, longest, failure: { schedule: this.#schedule(name), message } }
+      const findings = failed([], prng.next() | 0)
+      if (findings !== undefined) return findings
     }
     return { schedules, longest }
   }
@@ -110,7 +110,8 @@ export class Explorer {
   replay(name: string, schedule: string): Findings {
     const message = this.#run(name, parseSchedule(schedule.slice(schedule.indexOf('@') + 1)), 0)
     const longest = this.#c[at.trace]
-    return message === undefined ? { schedules: 1, longest } : { schedules: 1, longest, failure: { schedule: this.#schedule(name), message } }
+    if (message === undefined) return { schedules: 1, longest }
+    return { schedules: 1, longest, failure: { schedule: this.#schedule(name), message } }
   }
 
   #schedule(name: string): string {
@@ -193,7 +194,8 @@ export class Explorer {
     const is = this.#c[threadAt(thread) + of.status]
     const name = Object.entries(status).find(([, value]) => value === is)?.[0]
     const target = this.#c[threadAt(thread) + of.target]
-    return `thread ${thread} is ${name}${is === status.waiting || is === status.timed || is === status.receiving ? ` at word ${target}` : ''}`
+    const sleeps = is === status.waiting || is === status.timed || is === status.receiving
+    return `thread ${thread} is ${name}${sleeps ? ` at word ${target}` : ''}`
   }
 
   #thrown(): string {

@@ -18,10 +18,10 @@ const searches: Record<string, Exploration> = {
   'doorbell, both ways': { preemptions: 3, random: 300 },
   'doorbell of two producers': { preemptions: 2, random: 1000 },
   'consumer dies, blocked': { preemptions: 1, random: 500 },
-  'consumer dies, in its loop': { preemptions: 1, random: 500 },
-  'producer dies, consumer blocked': { preemptions: 1, random: 500 },
+  'consumer dies, in its loop': { preemptions: 0, random: 1000 },
+  'producer dies, consumer blocked': { preemptions: 0, random: 1000 },
   'producer dies, consumer in its loop': { preemptions: 1, random: 500 },
-  'worker dies, its caller blocked': { preemptions: 1, random: 500 },
+  'worker dies, its caller blocked': { preemptions: 0, random: 1000 },
   'worker dies, its caller in its loop': { preemptions: 1, random: 500 },
 }
 

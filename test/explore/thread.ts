@@ -25,7 +25,6 @@ stage.install()
 
 for (;;) {
   awaitTurn(c, seat)
-  if (c[at.exiting] !== 0) break
   play()
 }
 
@@ -43,7 +42,8 @@ function play(): void {
 }
 
 function report(reason: unknown): void {
-  const text = new TextEncoder().encode(reason instanceof Error ? reason.stack ?? reason.message : String(reason)).subarray(0, errorBytesMax)
+  const what = reason instanceof Error ? reason.stack ?? reason.message : String(reason)
+  const text = new TextEncoder().encode(what).subarray(0, errorBytesMax)
   new Uint8Array(control).set(text, errorByteAt(seat))
   c[threadAt(seat) + of.error] = text.length
   c[at.outcome] = outcome.threw

@@ -8,7 +8,9 @@
  * When no thread can be chosen and not all have ended, the run is stuck: a lost wake-up, or a deadlock.
  */
 import { type Seam, shared, type Words } from '../../src/base/index.js'
-import { at, choose, director, isEnded, kill, killOption, noteAt, notesMax, of, optionsNow, status, threadAt, timeOut, writesOfOthers } from './control.js'
+import {
+  at, choose, director, isEnded, kill, killOption, noteAt, notesMax, of, optionsNow, status, threadAt, timeOut, writesOfOthers,
+} from './control.js'
 import { access, type Access, type Races } from './races.js'
 import type { Stage } from './scenario.js'
 
@@ -17,7 +19,10 @@ export const killed: unique symbol = Symbol('killed')
 /** Thrown into a thread when the run is given up. */
 export const aborted: unique symbol = Symbol('aborted')
 
-/** Sleeps until the turn is this seat's, without spinning (measured: with more threads than cores spinning takes twice as long); false when that takes longer than anything should. */
+/**
+ * Sleeps until the turn is this seat's; false when that takes longer than anything should. It does not spin: with more threads
+ * than cores that was measured to take twice as long.
+ */
 export function awaitTurn(c: Int32Array, seat: number, timeoutMs: number = Number.POSITIVE_INFINITY): boolean {
   const turn = seat * 16
   while (Atomics.load(c, turn) === 0) if (Atomics.wait(c, turn, 0, timeoutMs) === 'timed-out') return false
