@@ -39,7 +39,8 @@ export function createPlainWriter(): PlainWriter {
   let busy = false
   let root = shapes.root()
   let message = 0
-  let used: ShapeNode[] = []
+  const used: ShapeNode[] = []
+  let usedCount = 0
   const listed: object[] = Array.from({ length: listedMax })
   let listedCount = 0
   let met: Set<object> | undefined
@@ -51,7 +52,7 @@ export function createPlainWriter(): PlainWriter {
     p = 1
     depth = 0
     listedCount = 0
-    used = []
+    usedCount = 0
     root = shapes.root()
     message++
     try {
@@ -63,7 +64,7 @@ export function createPlainWriter(): PlainWriter {
     } finally {
       busy = false
       met = undefined
-      listed.fill(objectPrototype, 0, listedCount)
+      for (let i = 0; i < listedCount; i++) listed[i] = objectPrototype
     }
   }
 
@@ -177,8 +178,8 @@ export function createPlainWriter(): PlainWriter {
     }
     if (node.message !== message) {
       node.message = message
-      node.index = used.length
-      used.push(node)
+      node.index = usedCount
+      used[usedCount++] = node
     }
     i32[head] = (open ? plain.open : plain.object) | node.index << typeBits
     return true
@@ -195,8 +196,8 @@ export function createPlainWriter(): PlainWriter {
   function writeShapes(): void {
     i32[0] = p
     if (p === limit) grow(1)
-    i32[p++] = used.length
-    for (let i = 0; i < used.length; i++) {
+    i32[p++] = usedCount
+    for (let i = 0; i < usedCount; i++) {
       const node = used[i]!
       const words = node.words ??= shapeWords(node.keys)
       const length = words.length
