@@ -97,23 +97,24 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
 
   function encodeText(value: string, at: number): number {
     const length = value.length
-    if (length <= inlineBytes && isLatin1(value)) {
+    if (length <= inlineBytes && writeLatin1(text, value, (at + 1) * 4)) {
       i32[at] = length
-      writeLatin1(text, value, (at + 1) * 4)
       return kind.latin1
     }
     return encodeLongText(value, at)
   }
 
   function encodeLongText(value: string, at: number): number {
-    const narrow = isLatin1(value)
-    const bytes = narrow ? value.length : value.length * 2
+    if (isLatin1(value)) {
+      writeLatin1(text, value, takeBlock(value.length, at) * 4)
+      i32[at] = value.length
+      return kind.latin1 | blockBit
+    }
+    const bytes = value.length * 2
     const inline = bytes <= inlineBytes
-    const offset = (inline ? at + 1 : takeBlock(bytes, at)) * 4
+    writeUtf16(text, value, (inline ? at + 1 : takeBlock(bytes, at)) * 4)
     i32[at] = bytes
-    if (narrow) writeLatin1(text, value, offset)
-    else writeUtf16(text, value, offset)
-    return (narrow ? kind.latin1 : kind.utf16) | (inline ? 0 : blockBit)
+    return inline ? kind.utf16 : kind.utf16 | blockBit
   }
 
   function encodeBytes(value: Uint8Array, as: number, at: number): number {
