@@ -6,7 +6,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { measureInChild } from './child.js'
-import { interleave } from './stats.js'
+import { interleave, type Turn } from './stats.js'
 import type { Bench, Cell, Choice, Contender, Failure, Params, Reading, Report, Result, Skip } from './contract.js'
 
 export interface RunnerOptions {
@@ -26,6 +26,9 @@ export interface Progress {
   readonly total: number
   readonly text: string
 }
+
+/** After this many failures a contender's remaining runs of the same cell are not tried. */
+const failuresToGiveUp = 2
 
 /** Whether a package can be imported from here. */
 export function isInstalled(name: string): boolean {
@@ -48,6 +51,7 @@ export async function runBench(bench: Bench, options: RunnerOptions): Promise<Re
     const turns = interleave(cells.map((cell) => ({ runs: cell.runs, contenders: cell.contenders.length })))
     for (const [done, turn] of turns.entries()) {
       if (options.signal?.aborted) break
+      if (gathered.gaveUp(turn)) continue
       const cell = cells[turn.cell] as Cell
       const contender = cell.contenders[turn.contender] as Contender
       const shared = { ...cell.params, ...options.under?.params }
@@ -62,7 +66,7 @@ export async function runBench(bench: Bench, options: RunnerOptions): Promise<Re
       })
       if (outcome.ok) for (const reading of outcome.readings) gathered.add(contender.subject, params, shared, turn.run, reading)
       else if (!options.signal?.aborted) {
-        gathered.failures.push({ bench: bench.name, subject: contender.subject, params, run: turn.run, reason: outcome.reason })
+        gathered.fail(turn, { bench: bench.name, subject: contender.subject, params, run: turn.run, reason: outcome.reason })
         note(`FAILED ${contender.subject} ${formatParams(params)}: ${outcome.reason}`)
       }
     }
@@ -104,6 +108,7 @@ function profileFlags(dir: string, bench: string, subject: string, params: Param
 class Gathered {
   readonly failures: Failure[] = []
   readonly #bench: string
+  readonly #failed = new Map<string, number>()
   readonly #byKey = new Map<string, Result & { readonly values: number[], readonly runs: number[] }>()
 
   constructor(bench: string) {
@@ -117,6 +122,16 @@ class Gathered {
     entry.values.push(value)
     entry.runs.push(run)
     this.#byKey.set(key, entry)
+  }
+
+  fail({ cell, contender }: Turn, failure: Failure): void {
+    this.failures.push(failure)
+    this.#failed.set(`${cell} ${contender}`, (this.#failed.get(`${cell} ${contender}`) ?? 0) + 1)
+  }
+
+  /** What failed so often will fail again, and may take its whole time limit to do so. */
+  gaveUp({ cell, contender }: Turn): boolean {
+    return (this.#failed.get(`${cell} ${contender}`) ?? 0) >= failuresToGiveUp
   }
 
   results(): Result[] {

@@ -56,6 +56,8 @@ async function runBenches(names: readonly string[], flags: BenchFlags): Promise<
   const interruption = new AbortController()
   const interrupt = (): void => interruption.abort()
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt)
+  // `| head` is a way of asking for less, not an error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 3))
   const chosen = benches.filter((bench) => names.length === 0 || names.includes(bench.name))
   const machine = describeMachine()
   const repeat = ['percore bench', ...names, ...repeatFlags(flags)].join(' ')
