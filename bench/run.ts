@@ -21,6 +21,7 @@ const rowsOneByOne = (rows: number): number => Math.max(1, Math.min(rows, Math.f
 const contendersFor = (rows: number): readonly Contender[] => [
   { subject: 'one-thread' },
   { subject: 'percore' },
+  { subject: 'one-thread-tuned' },
   { subject: 'piscina', needs: 'piscina', params: { batch: 100 } },
   { subject: 'piscina', needs: 'piscina', params: { batch: 1, rows: rowsOneByOne(rows) } },
 ]
@@ -44,9 +45,10 @@ export const bench: Bench = {
   plan(choice) {
     const rows = rowsOf(choice)
     const real = flightsHandlers === undefined ? [] : ['flights']
+    const contenders = contendersFor(rows).filter((each) => !choice.quick || choice.subjects || each.subject !== 'one-thread-tuned')
     const handlers = choice.quick ? [...real, 'spin5us'].slice(0, 1) : [...real, 'copy', 'spin1us', 'spin5us', 'spin20us']
     return (choice.workers ?? [2]).flatMap((workers) => handlers.map((handler) => ({
-      params: { workers, handler, rows }, contenders: contendersFor(rows), runs: choice.runs ?? (choice.quick ? 2 : 5), timeoutMs: 300_000,
+      params: { workers, handler, rows }, contenders, runs: choice.runs ?? (choice.quick ? 2 : 5), timeoutMs: 300_000,
     })))
   },
   async measure(job) {
@@ -89,6 +91,7 @@ function commandFor({ subject, params }: Job, input: string, output: string): st
   switch (subject) {
     case 'percore': return [fileOf('../src/cli/main.js'), 'run', handlers, '--handler', handler, '--input', input, '--output', output, '--workers', workers, '--progress', 'none']
     case 'one-thread': return [fileOf('./flights/one-thread.js'), handlers, handler, input, output]
+    case 'one-thread-tuned': return [fileOf('./flights/one-thread.js'), handlers, handler, input, output, 'tuned']
     default: return [fileOf('./flights/piscina.js'), handlers, handler, input, output, workers, String(params['batch'])]
   }
 }
