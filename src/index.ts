@@ -1,2 +1,20 @@
 /** percore: a thread-per-core runtime for JavaScript. What a program imports. */
 export { type ErrorCode, errorCodes, PercoreError } from './base/index.js'
+export { SharedBlock } from './codec/index.js'
+export {
+  balance,
+  type Balancer,
+  type Context,
+  defineHandlers,
+  ExecGroup,
+  type ExecGroupOptions,
+  type GroupStats,
+  type Handler,
+  type Handlers,
+  type Idle,
+  type LoadView,
+  type MapOptions,
+  type PushFailure,
+  type WorkerResourceLimits,
+  type WorkerStats,
+} from './group/index.js'

@@ -1,0 +1,233 @@
+/**
+ * Plain data into words, in one pass: trees of null, undefined, booleans, numbers, text, dense arrays and plain objects. One
+ * thread. It writes into private memory, so that giving up (anything not plain, an object met twice, too deep) leaves nothing
+ * behind, a throwing getter neither, and the block can have the exact size.
+ *
+ * The invariant: what it accepts reads back as structuredClone would give it. What it cannot tell for certain it refuses.
+ */
+import { isProxy } from './host.js'
+import { countMax, depthMax, plain, typeBits } from './plain-layout.js'
+import { createShapeTree, type ShapeNode, shapeWords } from './shapes.js'
+import { isLatin1, textAreaOf, writeLatin1, writeUtf16 } from './text.js'
+
+export interface PlainWriter {
+  /** The number of words written, or 0 if the value is not plain data. */
+  write(value: object): number
+  /** Copies what was last written. */
+  copyTo(words: Int32Array, from: number, count: number): void
+}
+
+const startWords = 1024
+/** A larger buffer is given back after use. */
+const keptWordsMax = 1 << 18
+/** Up to so many objects in a value are compared one by one; beyond, a Set is cheaper. */
+const listedMax = 12
+const copyLoopMax = 64
+
+const { getPrototypeOf, hasOwn, keys: keysOf } = Object
+const objectPrototype = Object.prototype
+
+export function createPlainWriter(): PlainWriter {
+  const shapes = createShapeTree()
+  const double = new Float64Array(1)
+  const halves = new Int32Array(double.buffer)
+  let area = textAreaOf(new Uint8Array(startWords * 4))
+  let i32 = new Int32Array(area.u8.buffer)
+  let limit = startWords
+  let p = 0
+  let depth = 0
+  let busy = false
+  let root = shapes.root()
+  let message = 0
+  let used: ShapeNode[] = []
+  const listed: object[] = Array.from({ length: listedMax })
+  let listedCount = 0
+  let met: Set<object> | undefined
+
+  function write(value: object): number {
+    if (busy) return 0 // a getter of the value being written is sending a value itself
+    for (const _ in objectPrototype) return 0 // inherited keys would look like own ones
+    busy = true
+    p = 1
+    depth = 0
+    listedCount = 0
+    used = []
+    root = shapes.root()
+    message++
+    try {
+      if (!writeContainer(value)) return 0
+      writeShapes()
+      return p
+    } catch {
+      return 0 // a getter threw; it will again, where the failure is explained
+    } finally {
+      busy = false
+      met = undefined
+      listed.fill(objectPrototype, 0, listedCount)
+    }
+  }
+
+  function writeValue(value: unknown): boolean {
+    if (p + 4 > limit) grow(4)
+    switch (typeof value) {
+      case 'number':
+        writeNumber(value)
+        return true
+      case 'string': return writeText(value)
+      case 'boolean':
+        i32[p++] = value ? plain.true : plain.false
+        return true
+      case 'undefined':
+        i32[p++] = plain.undefined
+        return true
+      case 'object':
+        if (value !== null) return writeContainer(value)
+        i32[p++] = plain.null
+        return true
+    }
+    return false
+  }
+
+  function writeNumber(value: number): void {
+    const int = value | 0
+    if (int !== value || Object.is(value, -0)) {
+      double[0] = value
+      i32[p] = plain.float64
+      i32[p + 1] = halves[0]!
+      i32[p + 2] = halves[1]!
+      p += 3
+    } else if (int << typeBits >> typeBits === int) {
+      i32[p++] = plain.small | int << typeBits
+    } else {
+      i32[p] = plain.int32
+      i32[p + 1] = int
+      p += 2
+    }
+  }
+
+  function writeText(value: string): boolean {
+    const length = value.length
+    if (length > countMax) return false
+    if (p + 1 + length > limit) grow(1 + length)
+    if (length <= 32) {
+      const { u8 } = area
+      const start = (p + 1) * 4
+      let i = 0
+      for (; i < length; i++) {
+        const unit = value.charCodeAt(i)
+        if (unit > 0xff) break
+        u8[start + i] = unit
+      }
+      if (i === length) {
+        i32[p] = plain.latin1 | length << typeBits
+        p += 1 + (length + 3 >>> 2)
+        return true
+      }
+    } else if (isLatin1(value)) {
+      i32[p] = plain.latin1 | length << typeBits
+      writeLatin1(area, value, (p + 1) * 4)
+      p += 1 + (length + 3 >>> 2)
+      return true
+    }
+    i32[p] = plain.utf16 | length << typeBits
+    writeUtf16(area, value, (p + 1) * 4)
+    p += 1 + (length + 1 >>> 1)
+    return true
+  }
+
+  function writeContainer(value: object): boolean {
+    if (depth === depthMax || isProxy(value) || metBefore(value)) return false
+    if (Array.isArray(value)) return writeArray(value as unknown[])
+    const prototype: unknown = getPrototypeOf(value)
+    return (prototype === objectPrototype || prototype === null) && writeObject(value as Record<string, unknown>)
+  }
+
+  function writeArray(value: unknown[]): boolean {
+    const length = value.length
+    if (length > countMax) return false
+    const keys = keysOf(value) // the indices in order, then everything else: holes and named properties both show
+    if (keys.length !== length || (length > 0 && keys[length - 1] !== String(length - 1))) return false
+    i32[p++] = plain.array | length << typeBits
+    depth++
+    for (let i = 0; i < length; i++) if (!writeValue(value[i])) return false
+    depth--
+    return value.length === length
+  }
+
+  function writeObject(value: Record<string, unknown>): boolean {
+    const head = p++
+    let node = root
+    let open = false
+    depth++
+    for (const key in value) {
+      const item = value[key]
+      if (item === undefined && !hasOwn(value, key)) return false // a getter has removed it
+      if (!open) {
+        const next = key === node.nextKey ? node.next : shapes.follow(node, key)
+        if (next === undefined) open = true
+        else node = next
+      }
+      if (open) writeText(key)
+      if (!writeValue(item)) return false
+    }
+    depth--
+    if (open) {
+      if (p === limit) grow(1)
+      i32[p++] = plain.end
+    }
+    if (node.message !== message) {
+      node.message = message
+      node.index = used.length
+      used.push(node)
+    }
+    i32[head] = (open ? plain.open : plain.object) | node.index << typeBits
+    return true
+  }
+
+  function metBefore(value: object): boolean {
+    if (met !== undefined) return met.size === met.add(value).size
+    for (let i = 0; i < listedCount; i++) if (listed[i] === value) return true
+    if (listedCount < listedMax) listed[listedCount++] = value
+    else met = new Set(listed).add(value)
+    return false
+  }
+
+  function writeShapes(): void {
+    i32[0] = p
+    if (p === limit) grow(1)
+    i32[p++] = used.length
+    for (let i = 0; i < used.length; i++) {
+      const node = used[i]!
+      const words = node.words ??= shapeWords(node.keys)
+      const length = words.length
+      if (p + length > limit) grow(length)
+      for (let j = 0; j < length; j++) i32[p + j] = words[j]!
+      p += length
+    }
+  }
+
+  function grow(need: number): void {
+    let words = limit
+    while (words < p + need) words *= 2
+    resize(words)
+  }
+
+  function resize(words: number): void {
+    const previous = i32
+    area = textAreaOf(new Uint8Array(words * 4))
+    i32 = new Int32Array(area.u8.buffer)
+    i32.set(previous.subarray(0, Math.min(p, words)))
+    limit = words
+  }
+
+  function copyTo(words: Int32Array, from: number, count: number): void {
+    if (count <= copyLoopMax) for (let i = 0; i < count; i++) words[from + i] = i32[i]!
+    else words.set(i32.subarray(0, count), from)
+    if (limit > keptWordsMax) {
+      p = 0
+      resize(startWords)
+    }
+  }
+
+  return { write, copyTo }
+}

@@ -1,0 +1,369 @@
+/**
+ * The calling side of a group: it pushes tasks into the workers' lanes and settles them as completions come back. It belongs
+ * to the thread that made the group (slot 0), and runs in its event loop.
+ *
+ * Invariant: `credits[w] + tasks in flight on w = depth`, and a lane's capacity is at least depth. So neither a task nor a
+ * completion ever finds its lane full, and no worker ever blocks on a completion.
+ *
+ * ```
+ *  submit ─ encode into the lane ─┬─ 64 pending ─▶ publish + ring
+ *                                 └─ end of turn ─▶ publish + ring      (one microtask for all)
+ *  polling (setImmediate): drain ≤ 1024 completions a turn ─▶ settle, return credits, admit who waits
+ *     └─ 50 turns without one ─▶ arm the doorbell, hold the process alive, sleep until a worker's message
+ * ```
+ */
+import { invariant, PercoreError } from '../base/index.js'
+import type { Codec } from '../codec/index.js'
+import type { SharedHeap } from '../memory/index.js'
+import { LaneConsumer, LaneProducer, recoverProduced, ring, Sleeper } from '../ring/index.js'
+import type { Balancer, LoadView } from './balance.js'
+import { type Fabric, laneAt, slotAt, slotLayout } from './fabric.js'
+import { descriptor, status } from './task.js'
+
+/** Descriptors published at once at the latest: a wake-up costs the waker 7–15 µs, so one should serve many tasks. */
+const publishBatch = 64
+
+/** Completions settled in one turn of the event loop at most, so that I/O and timers are never kept waiting long. */
+const drainBatch = 1024
+
+/** Turns of the event loop (about 1 µs each) to look for completions before going to sleep. */
+const emptyTurnsMax = 50
+
+export type Resolve = (value: unknown) => void
+export type Reject = (error: unknown) => void
+
+/** What the dispatcher asks of the threads behind the lanes. */
+export interface Threads {
+  /** Posts the message that wakes a worker's event loop. */
+  sendBell(worker: number): void
+  /** Keeps the process alive, or no longer. */
+  hold(alive: boolean): void
+}
+
+interface Waiting {
+  readonly handler: number
+  readonly value: unknown
+  readonly resolve: Resolve
+  readonly reject: Reject
+}
+
+export class Dispatcher implements LoadView {
+  readonly workers: number
+  /** Tasks pushed and not yet settled. */
+  inFlight = 0
+
+  readonly #i32: Int32Array
+  readonly #heap: SharedHeap
+  readonly #codec: Codec
+  readonly #threads: Threads
+  readonly #balancer: Balancer
+  readonly #maxQueue: number
+
+  readonly #lanes: LaneProducer[] = []
+  readonly #completions: LaneConsumer[] = []
+  readonly #doorbells: number[] = []
+  readonly #bells: (() => void)[] = []
+  readonly #credits: Int32Array
+  readonly #lost: (PercoreError | undefined)[]
+  readonly #sleeper: Sleeper
+
+  // The task slab, by task index. `worker` is −1 for a free slot.
+  readonly #free: Int32Array
+  #freeTop: number
+  readonly #generation: Int32Array
+  readonly #worker: Int32Array
+  readonly #position: Int32Array
+  readonly #resolve: Resolve[]
+  readonly #reject: Reject[]
+
+  #waiting: Waiting[] = []
+  #waitingHead = 0
+  #encoding = false
+  #flushScheduled = false
+  #polling = false
+  #armed = false
+  #emptyTurns = 0
+  #idleListeners: (() => void)[] = []
+
+  constructor(fabric: Fabric, heap: SharedHeap, codec: Codec, threads: Threads, balancer: Balancer, depth: number, maxQueue: number) {
+    const { workers } = fabric
+    const { i32 } = fabric.words
+    const tasks = workers * depth
+    this.workers = workers
+    this.#i32 = i32
+    this.#heap = heap
+    this.#codec = codec
+    this.#threads = threads
+    this.#balancer = balancer
+    this.#maxQueue = maxQueue
+    for (let worker = 0; worker < workers; worker++) {
+      this.#lanes.push(new LaneProducer(i32, laneAt(fabric, worker, 'toWorker'), fabric.laneCapacity))
+      this.#completions.push(new LaneConsumer(i32, laneAt(fabric, worker, 'fromWorker'), fabric.laneCapacity))
+      this.#doorbells.push(slotAt(worker + 1) + slotLayout.doorbell)
+      this.#bells.push(() => threads.sendBell(worker))
+    }
+    this.#credits = new Int32Array(workers).fill(depth)
+    this.#lost = Array.from({ length: workers })
+    this.#sleeper = new Sleeper(i32, slotAt(0) + slotLayout.doorbell, () => this.#completions.some((lane) => lane.poll() > 0))
+    this.#free = Int32Array.from({ length: tasks }, (_, task) => tasks - 1 - task)
+    this.#freeTop = tasks
+    this.#generation = new Int32Array(tasks)
+    this.#worker = new Int32Array(tasks).fill(-1)
+    this.#position = new Int32Array(tasks)
+    this.#resolve = Array.from({ length: tasks }, () => forget)
+    this.#reject = Array.from({ length: tasks }, () => forget)
+  }
+
+  room(worker: number): number {
+    return this.#lost[worker] === undefined ? this.#credits[worker] : 0
+  }
+
+  /** Calls waiting for a worker with room. */
+  get queued(): number {
+    return this.#waiting.length - this.#waitingHead
+  }
+
+  /**
+   * Pushes a task, or lets it wait for a credit. Every failure goes to `reject`. The two callbacks must not throw and must
+   * not call back into the dispatcher synchronously.
+   */
+  call(handler: number, value: unknown, resolve: Resolve, reject: Reject): void {
+    if (this.queued === 0 && !this.#encoding) {
+      const worker = this.#balancer.pick(this)
+      if (worker >= 0) return this.#submitOrReject(worker, handler, value, resolve, reject)
+    }
+    this.#enqueue({ handler, value, resolve, reject })
+  }
+
+  /** Pushes a task only if a worker has room now: false when all are full. Throws what `encode` throws. */
+  tryCall(handler: number, value: unknown, resolve: Resolve, reject: Reject): boolean {
+    if (this.queued > 0 || this.#encoding) return false
+    const worker = this.#balancer.pick(this)
+    if (worker < 0) return false
+    this.#submit(worker, handler, value, resolve, reject)
+    return true
+  }
+
+  /** Resolves when nothing is in flight and nobody waits. */
+  whenIdle(): Promise<void> {
+    if (this.inFlight === 0 && this.queued === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#idleListeners.push(resolve))
+  }
+
+  /** A worker's message: it has published completions while this thread slept. */
+  wake(): void {
+    if (this.#polling || this.inFlight === 0) return
+    this.#startPolling()
+  }
+
+  /**
+   * Settles what a dead and joined worker left behind: what it completed is delivered, what it had started fails with
+   * `error`, what it had not started stays in its lane for its successor.
+   */
+  recover(worker: number, error: PercoreError): void {
+    recoverProduced(this.#i32, this.#completions[worker].at)
+    while (this.#drainLane(worker, drainBatch) > 0);
+    const started = this.#lanes[worker].startedByConsumer()
+    this.#failWhere(worker, error, (position) => ((position - started) | 0) < 0)
+    this.#settled()
+  }
+
+  /** The worker will never come back: all its tasks fail, and it is given no more. */
+  abandon(worker: number, error: PercoreError): void {
+    this.#lost[worker] = error
+    this.#failWhere(worker, error, () => true)
+    this.#settled()
+  }
+
+  /** Fails everything in flight and waiting. The threads must be gone. */
+  abandonAll(error: PercoreError): void {
+    for (let worker = 0; worker < this.workers; worker++) {
+      this.#lost[worker] = error
+      this.#failWhere(worker, error, () => true)
+    }
+    this.#settled()
+  }
+
+  #enqueue(call: Waiting): void {
+    const lost = this.#lost.find((error) => error !== undefined)
+    if (lost !== undefined && this.#lost.every((error) => error !== undefined)) return call.reject(lost)
+    if (this.queued >= this.#maxQueue) {
+      const message = `${this.queued} calls are waiting for a worker, as many as maxQueue allows. Await some of them, or raise maxQueue.`
+      return call.reject(new PercoreError('ERR_PERCORE_QUEUE_FULL', message))
+    }
+    this.#waiting.push(call)
+  }
+
+  #submitOrReject(worker: number, handler: number, value: unknown, resolve: Resolve, reject: Reject): void {
+    try {
+      this.#submit(worker, handler, value, resolve, reject)
+    } catch (error) {
+      reject(error)
+    }
+  }
+
+  #submit(worker: number, handler: number, value: unknown, resolve: Resolve, reject: Reject): void {
+    const i32 = this.#i32
+    const lane = this.#lanes[worker]
+    const slot = lane.claim()
+    if (slot < 0) invariant(false, 'a credit found its lane full')
+    const task = this.#free[this.#freeTop - 1]
+    let tag: number
+    if (typeof value === 'number') {
+      tag = this.#codec.encode(value, slot + descriptor.payload)
+    } else {
+      tag = this.#encodeGuarded(value, slot + descriptor.payload)
+    }
+    i32[slot + descriptor.head] = handler | (tag << 16)
+    i32[slot + descriptor.task] = task
+    i32[slot + descriptor.generation] = this.#generation[task]
+    this.#freeTop--
+    this.#worker[task] = worker
+    this.#position[task] = lane.written
+    this.#resolve[task] = resolve
+    this.#reject[task] = reject
+    this.#credits[worker]--
+    this.inFlight++
+    lane.commit()
+    if (lane.pending >= publishBatch) this.#publish(worker)
+    else if (!this.#flushScheduled) {
+      this.#flushScheduled = true
+      queueMicrotask(this.#flush)
+    }
+    if (!this.#polling) this.#startPolling()
+  }
+
+  /** Encoding runs the value's getters: a call made from inside one must wait, since the slot is claimed and not yet committed. */
+  #encodeGuarded(value: unknown, at: number): number {
+    this.#encoding = true
+    try {
+      return this.#codec.encode(value, at)
+    } finally {
+      this.#encoding = false
+    }
+  }
+
+  readonly #flush = (): void => {
+    this.#flushScheduled = false
+    for (let worker = 0; worker < this.workers; worker++) {
+      if (this.#lanes[worker].pending !== 0) this.#publish(worker)
+    }
+    if (this.queued > 0) this.#admit()
+  }
+
+  #publish(worker: number): void {
+    this.#lanes[worker].publish()
+    ring(this.#i32, this.#doorbells[worker], this.#bells[worker])
+  }
+
+  #startPolling(): void {
+    this.#polling = true
+    this.#emptyTurns = 0
+    if (this.#armed) {
+      this.#armed = false
+      this.#sleeper.unpark()
+    }
+    setImmediate(this.#poll)
+  }
+
+  readonly #poll = (): void => {
+    if (!this.#polling) return
+    let settled = 0
+    for (let worker = 0; worker < this.workers; worker++) settled += this.#drainLane(worker, drainBatch)
+    if (settled > 0) {
+      this.#emptyTurns = 0
+      this.#heap.flush()
+      this.#settled()
+    } else this.#emptyTurns++
+    if (this.inFlight === 0) {
+      this.#polling = false
+      this.#threads.hold(false)
+    } else if (this.#emptyTurns < emptyTurnsMax) {
+      setImmediate(this.#poll)
+    } else this.#sleep()
+  }
+
+  #sleep(): void {
+    this.#threads.hold(true)
+    if (this.#sleeper.parkInLoop()) {
+      this.#polling = false
+      this.#armed = true
+    } else setImmediate(this.#poll)
+  }
+
+  #drainLane(worker: number, limit: number): number {
+    const lane = this.#completions[worker]
+    const ready = lane.poll()
+    if (ready === 0) return 0
+    const count = ready < limit ? ready : limit
+    const i32 = this.#i32
+    for (let i = 0; i < count; i++) {
+      const slot = lane.peek()
+      lane.advance()
+      const head = i32[slot + descriptor.head]
+      const task = i32[slot + descriptor.task]
+      if (this.#generation[task] !== i32[slot + descriptor.generation]) {
+        this.#codec.release(head >>> 16, slot + descriptor.payload)
+        continue
+      }
+      const resolve = this.#resolve[task]
+      const reject = this.#reject[task]
+      this.#retire(task)
+      const value = this.#codec.decode(head >>> 16, slot + descriptor.payload)
+      if ((head & 0xffff) === status.ok) resolve(value)
+      else reject(value)
+    }
+    lane.release()
+    return count
+  }
+
+  /** Takes a task out of the slab and returns its credit. */
+  #retire(task: number): void {
+    this.#generation[task] = (this.#generation[task] + 1) | 0
+    this.#resolve[task] = forget
+    this.#reject[task] = forget
+    this.#credits[this.#worker[task]]++
+    this.#worker[task] = -1
+    this.#free[this.#freeTop++] = task
+    this.inFlight--
+  }
+
+  #failWhere(worker: number, error: PercoreError, chosen: (position: number) => boolean): void {
+    for (let task = 0; task < this.#worker.length; task++) {
+      if (this.#worker[task] !== worker || !chosen(this.#position[task])) continue
+      const reject = this.#reject[task]
+      this.#retire(task)
+      reject(error)
+    }
+  }
+
+  /** Credits have come back. */
+  #settled(): void {
+    if (this.queued > 0) this.#admit()
+    if (this.inFlight === 0 && this.queued === 0 && this.#idleListeners.length > 0) {
+      const listeners = this.#idleListeners
+      this.#idleListeners = []
+      for (const listener of listeners) listener()
+    }
+  }
+
+  /** Pushes calls that were waiting, first come first served. */
+  #admit(): void {
+    const allLost = this.#lost.every((error) => error !== undefined)
+    while (this.queued > 0) {
+      const worker = allLost ? 0 : this.#balancer.pick(this)
+      if (worker < 0) break
+      const call = this.#waiting[this.#waitingHead]
+      this.#waiting[this.#waitingHead++] = released
+      if (allLost) call.reject(this.#lost[0])
+      else this.#submitOrReject(worker, call.handler, call.value, call.resolve, call.reject)
+    }
+    if (this.#waitingHead === this.#waiting.length || this.#waitingHead > 65_536) {
+      this.#waiting = this.#waiting.slice(this.#waitingHead)
+      this.#waitingHead = 0
+    }
+  }
+}
+
+function forget(): void {}
+const released: Waiting = { handler: 0, value: undefined, resolve: forget, reject: forget }

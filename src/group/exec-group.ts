@@ -1,0 +1,314 @@
+/**
+ * ExecGroup, the public face: workers that run a module's handlers, one thread each, behind a balancer. A group belongs to
+ * the thread that started it.
+ */
+import { EventEmitter } from 'node:events'
+import { availableParallelism } from 'node:os'
+import { isAbsolute, resolve as resolvePath } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { ceilPowerOfTwo, PercoreError } from '../base/index.js'
+import { createCodec, SharedBlock } from '../codec/index.js'
+import { createHeap, type SharedHeap } from '../memory/index.js'
+import { balance, type Balancer } from './balance.js'
+import { Dispatcher, type Reject, type Resolve } from './dispatcher.js'
+import { createFabric, depthMax, type Fabric, memoryBytesMin, slotAt, slotLayout, workersMax } from './fabric.js'
+import type { HandlerArguments, HandlerName, HandlerResult, Handlers, HandlerValue } from './handlers.js'
+import type { Idle } from './idle.js'
+import { mapConcurrencyMax, mapOver, type MapOptions } from './map.js'
+import { Supervisor, type WorkerResourceLimits } from './supervisor.js'
+
+/** Tasks a worker may hold at a time by default: enough to keep it fed for 100 µs, few enough to spread evenly. */
+const depthDefault = 1024
+
+/** Calls that may wait for a worker by default: a million waiting calls are some 200 MB, and more is a mistake. */
+const maxQueueDefault = 1_000_000
+
+/** Heap records beyond one per thread: a thread that dies while it starts may lose one. */
+const spareHeapRecords = 8
+
+export interface ExecGroupOptions {
+  /** How many worker threads. Default: one per available core. 1 … 256. */
+  readonly workers?: number
+  /** How many tasks a worker may hold before it counts as full. Default 1024. 1 … 65,536. */
+  readonly depth?: number
+  /** Which worker a task goes to. Default `balance.roundRobin()`. */
+  readonly balance?: Balancer
+  /** How many calls of `run` may wait when all workers are full; more reject with ERR_PERCORE_QUEUE_FULL. Default 1,000,000. */
+  readonly maxQueue?: number
+  /** Cloned to every worker, where it is `ctx.workerData`. */
+  readonly workerData?: unknown
+  /**
+   * How a worker waits for work. `auto` (default): spins up to 15 µs, then blocks, or waits in its event loop while that has
+   * something to wait for. `block`: never spins. `spin`: never sleeps, takes a whole core. `loop`: always in the event loop.
+   */
+  readonly idle?: Idle
+  /** Address space reserved for lanes and payloads; memory is only taken when used. Default 4 GiB. At least 16 MiB. */
+  readonly memoryBytes?: number
+  /** Limits of each worker's JavaScript heap. Default: Node's own. */
+  readonly resourceLimits?: WorkerResourceLimits
+}
+
+/** One worker's counters. */
+export interface WorkerStats {
+  /** Tasks started since the group was. */
+  readonly tasks: number
+  /** Of these, tasks that threw or rejected. */
+  readonly failures: number
+  /** Milliseconds without work since the group was started. */
+  readonly idleMs: number
+  /** Times the thread went to sleep. */
+  readonly parks: number
+  /** Threads that died and were replaced. */
+  readonly restarts: number
+}
+
+export interface GroupStats {
+  readonly workers: readonly WorkerStats[]
+  /** Tasks pushed and not yet settled. */
+  readonly inFlight: number
+  /** Calls waiting for a worker with room. */
+  readonly queued: number
+  /** Milliseconds since the group was started. */
+  readonly uptimeMs: number
+}
+
+/** A pushed task's failure; `run` and `map` give theirs to their caller. */
+export interface PushFailure {
+  readonly handler: string
+  readonly error: unknown
+}
+
+interface GroupEvents {
+  /** A task given to `push` failed. Without a listener the first one becomes a process warning. */
+  failure: [PushFailure]
+  /** A worker's thread died; its successor is being started. */
+  died: [worker: number, error: PercoreError]
+  /** The successor runs. */
+  replaced: [worker: number]
+}
+
+let capturedResolve: Resolve
+let capturedReject: Reject
+/** One executor for all promises: a closure per task would be garbage. */
+function capture(resolve: Resolve, reject: Reject): void {
+  capturedResolve = resolve
+  capturedReject = reject
+}
+
+/**
+ * A group of workers that run a module's handlers.
+ *
+ * Use it for work of about a microsecond and more that need not run on this thread. Use the plain function call for less.
+ *
+ * @example
+ * ```ts
+ * import { ExecGroup } from 'percore'
+ * import type handlers from './handlers.js'
+ *
+ * const group = await ExecGroup.start<typeof handlers>(new URL('./handlers.js', import.meta.url))
+ * console.log(await group.run('double', 21)) // 42
+ * await group.close()
+ * ```
+ */
+export class ExecGroup<H extends Handlers = Handlers> extends EventEmitter<GroupEvents> {
+  readonly #fabric: Fabric
+  readonly #heap: SharedHeap
+  readonly #dispatcher: Dispatcher
+  readonly #supervisor: Supervisor
+  readonly #startedAtMs = performance.now()
+  #numbers: ReadonlyMap<string, number> = new Map()
+  #names: readonly string[] = []
+  #closed = false
+  #ended: Promise<void> | undefined
+  #warned = false
+
+  /**
+   * Starts the workers and resolves when all have loaded the module.
+   *
+   * @param module URL or path of a module whose default export, or named exports, are handlers
+   * @throws PercoreError ERR_PERCORE_INVALID_OPTION, ERR_PERCORE_HANDLERS_LOAD, ERR_PERCORE_WORKER_START, ERR_PERCORE_OUT_OF_MEMORY
+   */
+  static async start<H extends Handlers = Handlers>(module: URL | string, options: ExecGroupOptions = {}): Promise<ExecGroup<H>> {
+    const group = new ExecGroup<H>(hrefOf(module), options)
+    group.#names = await group.#supervisor.start()
+    group.#numbers = new Map(group.#names.map((name, number) => [name, number]))
+    return group
+  }
+
+  private constructor(module: string, options: ExecGroupOptions) {
+    super()
+    const workers = integer('workers', options.workers ?? availableParallelism(), 1, workersMax)
+    const depth = integer('depth', options.depth ?? depthDefault, 1, depthMax)
+    const maxQueue = options.maxQueue === Number.POSITIVE_INFINITY ? options.maxQueue : integer('maxQueue', options.maxQueue ?? maxQueueDefault, 0)
+    if (options.memoryBytes !== undefined) integer('memoryBytes', options.memoryBytes, memoryBytesMin)
+    this.#fabric = createFabric(workers, ceilPowerOfTwo(depth), options.memoryBytes)
+    const { words, heapOffset } = this.#fabric
+    const heap = createHeap({ buffer: words.buffer, byteOffset: heapOffset, records: workers + spareHeapRecords })
+    this.#heap = heap
+    this.#supervisor = new Supervisor(
+      this.#fabric,
+      heap,
+      {
+        module,
+        workerData: options.workerData,
+        idle: options.idle ?? 'auto',
+        coresAreShort: workers + 1 > availableParallelism(),
+        resourceLimits: options.resourceLimits,
+      },
+      {
+        bell: () => this.#dispatcher.wake(),
+        died: (worker, error) => {
+          this.#dispatcher.recover(worker, error)
+          this.emit('died', worker, error)
+        },
+        replaced: (worker) => this.emit('replaced', worker),
+        gaveUp: (worker, error) => this.#dispatcher.abandon(worker, error),
+      },
+    )
+    this.#dispatcher = new Dispatcher(this.#fabric, heap, createCodec(words, heap), this.#supervisor, options.balance ?? balance.roundRobin(), depth, maxQueue)
+  }
+
+  /** The handlers' names. */
+  get handlers(): readonly string[] {
+    return this.#names
+  }
+
+  /** How many workers the group has. */
+  get workers(): number {
+    return this.#fabric.workers
+  }
+
+  /**
+   * Runs a handler on some worker; the promise of its result. When all workers are full it waits for room. Whatever
+   * `structuredClone` accepts may be passed and returned.
+   *
+   * Rejects with what the handler threw, or ERR_PERCORE_NO_SUCH_HANDLER, ERR_PERCORE_NOT_CLONEABLE, ERR_PERCORE_QUEUE_FULL,
+   * ERR_PERCORE_WORKER_DIED, ERR_PERCORE_OUT_OF_MEMORY, ERR_PERCORE_CLOSED.
+   */
+  run<K extends HandlerName<H>>(name: K, ...value: HandlerArguments<H[K]>): Promise<HandlerResult<H[K]>>
+  run(name: string, value?: unknown): Promise<unknown> {
+    const number = this.#numbers.get(name)
+    if (number === undefined || this.#closed) return Promise.reject(this.#cannotRun(name))
+    const promise = new Promise<unknown>(capture)
+    this.#dispatcher.call(number, value, capturedResolve, capturedReject)
+    return promise
+  }
+
+  /**
+   * Fire and forget: true when the task was taken, false when all workers are full. A failure is the event `failure`.
+   *
+   * @throws PercoreError ERR_PERCORE_NO_SUCH_HANDLER, ERR_PERCORE_NOT_CLONEABLE, ERR_PERCORE_OUT_OF_MEMORY, ERR_PERCORE_CLOSED
+   */
+  push<K extends HandlerName<H>>(name: K, ...value: HandlerArguments<H[K]>): boolean
+  push(name: string, value?: unknown): boolean {
+    const number = this.#numbers.get(name)
+    if (number === undefined || this.#closed) throw this.#cannotRun(name)
+    return this.#dispatcher.tryCall(number, value, ignore, (error) => this.#pushFailed(name, error))
+  }
+
+  /**
+   * Runs a handler on every item of an iterable and yields the results, in order by default. Takes items only as fast as
+   * they are worked off. The first failure ends it; so does leaving the loop.
+   *
+   * @example
+   * ```ts
+   * for await (const doubled of group.map('double', [1, 2, 3])) console.log(doubled)
+   * ```
+   */
+  map<K extends HandlerName<H>>(
+    name: K,
+    items: Iterable<HandlerValue<H[K]>> | AsyncIterable<HandlerValue<H[K]>>,
+    options: MapOptions = {},
+  ): AsyncGenerator<HandlerResult<H[K]>, void, undefined> {
+    const number = this.#numbers.get(name)
+    if (number === undefined || this.#closed) throw this.#cannotRun(name)
+    const concurrency = integer('concurrency', options.concurrency ?? Math.min(mapConcurrencyMax, 256 * this.workers), 1, mapConcurrencyMax)
+    const call = (value: unknown, resolve: Resolve, reject: Reject): void => {
+      if (this.#closed) reject(this.#cannotRun(name))
+      else this.#dispatcher.call(number, value, resolve, reject)
+    }
+    return mapOver(call, items, options.ordered ?? true, concurrency) as AsyncGenerator<HandlerResult<H[K]>, void, undefined>
+  }
+
+  /**
+   * A block of shared memory to fill and pass to a handler: it moves there without being copied, and is the handler's to free.
+   *
+   * @throws PercoreError ERR_PERCORE_OUT_OF_MEMORY
+   */
+  alloc(bytes: number): SharedBlock {
+    return new SharedBlock(this.#heap.handle.buffer, this.#heap.malloc(bytes), bytes, this.#heap.free)
+  }
+
+  /** Counters, read from shared memory at no cost to the workers. */
+  stats(): GroupStats {
+    const { i32, f64 } = this.#fabric.words
+    const now = performance.timeOrigin + performance.now()
+    return {
+      workers: this.#supervisor.restarts.map((restarts, worker) => {
+        const slot = slotAt(worker + 1)
+        const idleSince = f64[(slot + slotLayout.idleSince) / 2]
+        return {
+          tasks: f64[(slot + slotLayout.tasks) / 2],
+          failures: f64[(slot + slotLayout.failures) / 2],
+          idleMs: f64[(slot + slotLayout.idleMs) / 2] + (idleSince === 0 ? 0 : Math.max(0, now - idleSince)),
+          parks: i32[slot + slotLayout.parks],
+          restarts,
+        }
+      }),
+      inFlight: this.#dispatcher.inFlight,
+      queued: this.#dispatcher.queued,
+      uptimeMs: performance.now() - this.#startedAtMs,
+    }
+  }
+
+  /** Takes no more calls, waits until all tasks are settled, then ends the threads. Idempotent. */
+  close(): Promise<void> {
+    this.#closed = true
+    this.#ended ??= this.#dispatcher.whenIdle().then(() => this.#supervisor.close())
+    return this.#ended
+  }
+
+  /** Ends the threads now; tasks in flight reject with ERR_PERCORE_CLOSED. Idempotent. */
+  async terminate(): Promise<void> {
+    this.#closed = true
+    await this.#supervisor.terminate()
+    this.#dispatcher.abandonAll(closedError('the group was terminated'))
+    await this.#ended
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #cannotRun(name: string): PercoreError {
+    if (this.#closed) return closedError('the group was closed')
+    return new PercoreError('ERR_PERCORE_NO_SUCH_HANDLER', `no handler is named '${name}'. There are: ${this.#names.join(', ')}.`)
+  }
+
+  #pushFailed(handler: string, error: unknown): void {
+    if (this.emit('failure', { handler, error }) || this.#warned) return
+    this.#warned = true
+    process.emitWarning(`a task pushed to '${handler}' failed: ${String(error)}. Listen to the group's 'failure' event to see all of them.`, 'PercoreWarning')
+  }
+}
+
+function ignore(): void {}
+
+function closedError(what: string): PercoreError {
+  return new PercoreError('ERR_PERCORE_CLOSED', `${what}. Start a new one to run more tasks.`)
+}
+
+function hrefOf(module: URL | string): string {
+  if (module instanceof URL) return module.href
+  if (typeof module !== 'string' || module === '') {
+    throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `the handlers module must be a URL or a path, not ${String(module)}.`)
+  }
+  if (/^(file|data|node):/.test(module)) return module
+  return pathToFileURL(isAbsolute(module) ? module : resolvePath(module)).href
+}
+
+function integer(name: string, value: number, min: number, max: number = Number.MAX_SAFE_INTEGER): number {
+  if (Number.isSafeInteger(value) && value >= min && value <= max) return value
+  const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`
+  throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `${name} must be a whole number ${range}, not ${String(value)}.`)
+}

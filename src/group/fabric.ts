@@ -1,0 +1,123 @@
+/**
+ * The fabric: the one shared buffer of a group. Thread slot 0 is the thread that made it, slots 1 … workers are its workers.
+ * The layout is fixed when it is made and can be found by anyone who holds the buffer.
+ *
+ * ```
+ *  control block        64 words: magic, workers, lane capacity, byte offset of the heap
+ *  thread slots         64 words each: doorbell line, state line, counters line (see below)
+ *  lanes                per worker: slot 0 → worker, then worker → slot 0
+ *  heap                 the rest, from a page boundary
+ * ```
+ */
+import { alignUp, invariant, PercoreError, shared, type Words, wordsOf } from '../base/index.js'
+import { initLane, laneWords } from '../ring/index.js'
+
+const magic = 0x70_65_72_63 // 'perc'
+const magicAt = 0
+const workersAt = 1
+const capacityAt = 2
+const heapAt = 3
+const controlWords = 64
+const slotWords = 64
+const heapAlignment = 65_536
+
+/** Where things are in a thread slot, in words from its start. The first line is its doorbell. */
+export const slotLayout = {
+  doorbell: 0,
+  /** Written by the supervisor with atomics: a {@link slotState}. */
+  state: 16,
+  /** Written plainly by the slot's thread; counters are float64, at even words. */
+  heapRecord: 32,
+  tasks: 34,
+  failures: 36,
+  idleMs: 38,
+  /** When the thread last ran out of work, in ms since the epoch; 0 while it is busy. */
+  idleSince: 40,
+  parks: 42,
+} as const
+
+/** In `heapRecord`: this thread holds none. */
+export const noRecord = -1
+
+export const slotState = { vacant: 0, running: 1, closing: 2 } as const
+
+/** The largest group: a thread slot has 8 bits in later protocols, and nobody has more cores than that in one machine. */
+export const workersMax = 256
+
+/** The deepest lane: 65,536 descriptors are 4 MiB. */
+export const depthMax = 65_536
+
+/**
+ * Address space reserved for the fabric, not memory taken: pages cost nothing until touched. 4 GiB is the longest buffer
+ * every supported runtime can view as bytes.
+ */
+export const memoryBytesDefault: number = 4 * 2 ** 30
+
+/** The smallest fabric that can still hold some payloads. */
+export const memoryBytesMin: number = 16 * 2 ** 20
+
+export interface Fabric {
+  readonly words: Words
+  readonly workers: number
+  /** Descriptors per lane, a power of two. */
+  readonly laneCapacity: number
+  /** Byte offset of the shared heap. */
+  readonly heapOffset: number
+}
+
+/** Word index of a thread slot. */
+export function slotAt(slot: number): number {
+  return controlWords + slot * slotWords
+}
+
+/** Word index of the lane from slot 0 to a worker (0 …), or back. */
+export function laneAt(fabric: Fabric, worker: number, way: 'toWorker' | 'fromWorker'): number {
+  const lane = laneWords(fabric.laneCapacity)
+  return controlWords + (fabric.workers + 1) * slotWords + (2 * worker + (way === 'toWorker' ? 0 : 1)) * lane
+}
+
+/** Makes a fabric. When the reserve is refused and was not asked for, half as much is tried, down to 16 MiB. */
+export function createFabric(workers: number, laneCapacity: number, memoryBytes?: number): Fabric {
+  const fixedBytes = 4 * (controlWords + (workers + 1) * slotWords + 2 * workers * laneWords(laneCapacity))
+  const heapOffset = alignUp(fixedBytes, heapAlignment)
+  const buffer = reserve(memoryBytes, heapOffset)
+  const words = wordsOf(buffer)
+  const fabric = { words, workers, laneCapacity, heapOffset }
+  const { i32 } = words
+  i32[workersAt] = workers
+  i32[capacityAt] = laneCapacity
+  i32[heapAt] = heapOffset / 4
+  for (let worker = 0; worker < workers; worker++) {
+    initLane(i32, laneAt(fabric, worker, 'toWorker'))
+    initLane(i32, laneAt(fabric, worker, 'fromWorker'))
+  }
+  shared.store(i32, magicAt, magic)
+  return fabric
+}
+
+/** Finds one's way in a fabric made by another thread. */
+export function attachFabric(buffer: SharedArrayBuffer): Fabric {
+  const words = wordsOf(buffer)
+  const { i32 } = words
+  invariant(shared.load(i32, magicAt) === magic, 'the buffer is not a fabric')
+  return { words, workers: i32[workersAt], laneCapacity: i32[capacityAt], heapOffset: i32[heapAt] * 4 }
+}
+
+function reserve(wanted: number | undefined, fixedBytes: number): SharedArrayBuffer {
+  let bytes = wanted ?? memoryBytesDefault
+  for (;;) {
+    try {
+      // Growable at full length, because such a buffer starts on a page boundary.
+      return new SharedArrayBuffer(bytes, { maxByteLength: bytes })
+    } catch (error) {
+      bytes /= 2
+      if (wanted !== undefined || bytes < memoryBytesMin + fixedBytes) {
+        throw new PercoreError(
+          'ERR_PERCORE_OUT_OF_MEMORY',
+          `this machine refused to reserve ${wanted ?? memoryBytesDefault} bytes of address space. Pass a smaller memoryBytes.`,
+          { cause: error },
+        )
+      }
+    }
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * What a user writes: handlers, and the context they are given. Types for both sides, and the table a worker builds from
+ * a module. Handlers are numbered by the order of their names, so that every thread agrees without talking.
+ */
+import { PercoreError } from '../base/index.js'
+import type { SharedBlock } from '../codec/index.js'
+
+/** What a handler is given beside its value. Valid on the worker's thread only. */
+export interface Context {
+  /** Which worker of the group runs this task: 0 … workers − 1. A replaced worker keeps its number. */
+  readonly worker: number
+  /** The `workerData` option of the group, cloned once per worker. */
+  readonly workerData: unknown
+  /** A block of shared memory to fill and return: it moves to the caller without being copied. */
+  alloc(bytes: number): SharedBlock
+}
+
+/** A function that runs on a worker: one value in, one result (or a promise of one) out. */
+export type Handler = (value: never, context: Context) => unknown
+
+/** A module's handlers by name. */
+export type Handlers = { readonly [name: string]: Handler }
+
+/** The names of a module's handlers. */
+export type HandlerName<H> = keyof H & string
+
+/** What to pass to a handler: nothing when it takes nothing. */
+export type HandlerArguments<F> = F extends () => unknown
+  ? [value?: undefined]
+  : F extends (value: infer V, ...rest: never[]) => unknown
+    ? undefined extends V ? [value?: V] : [value: V]
+    : never
+
+/** What a handler's caller gets. */
+export type HandlerResult<F> = F extends (...args: never[]) => infer R ? Awaited<R> : never
+
+/** The value a handler takes. */
+export type HandlerValue<F> = HandlerArguments<F>[0]
+
+/**
+ * Names a module's handlers and keeps their types, so that `ExecGroup.start<typeof handlers>` checks every call.
+ *
+ * @example
+ * ```ts
+ * import { defineHandlers } from 'percore'
+ * export default defineHandlers({
+ *   double: (n: number) => n * 2,
+ *   async greet(name: string, ctx) { return `${name} from worker ${ctx.worker}` },
+ * })
+ * ```
+ */
+export function defineHandlers<H extends { readonly [name: string]: (value: never, context: Context) => unknown }>(handlers: H): H {
+  return handlers
+}
+
+/** The most handlers a module may have: their number travels in 16 bits. */
+export const handlersMax = 65_536
+
+/** A module's handlers, in the order of their numbers. */
+export interface HandlerTable {
+  readonly names: readonly string[]
+  readonly handlers: readonly Handler[]
+}
+
+/**
+ * The handlers of a loaded module: its default export when that is an object, else its named exports that are functions.
+ * Throws ERR_PERCORE_HANDLERS_LOAD when there are none, or when one cannot be run.
+ */
+export function handlersOf(module: Readonly<Record<string, unknown>>, from: string): HandlerTable {
+  const fallback = module['default']
+  const holder = typeof fallback === 'object' && fallback !== null ? (fallback as Record<string, unknown>) : module
+  const names = Object.keys(holder).filter((name) => typeof holder[name] === 'function').toSorted()
+  if (names.length === 0 || names.length > handlersMax) {
+    throw new PercoreError(
+      'ERR_PERCORE_HANDLERS_LOAD',
+      `${from} has ${names.length} handlers. Export functions, or export default defineHandlers({ name: (value, ctx) => result }).`,
+    )
+  }
+  for (const name of names) {
+    const kind = Object.prototype.toString.call(holder[name])
+    if (kind.includes('GeneratorFunction')) {
+      throw new PercoreError('ERR_PERCORE_HANDLERS_LOAD', `handler '${name}' of ${from} is a generator. Make it a function or an async function.`)
+    }
+  }
+  return { names, handlers: names.map((name) => holder[name] as Handler) }
+}

@@ -1,0 +1,136 @@
+/**
+ * How a worker's thread spends its time: turning the loop while there is work, then spinning a little, then sleeping in the
+ * cheapest way that still lets the user's timers, sockets and promises make progress. It belongs to the worker's thread.
+ *
+ * ```
+ *  turn … ─▶ empty ─▶ no task's promise pending? ─ yes ─▶ spin ─▶ one event-loop turn ─▶ event loop idle too? ─ yes ─▶ block in Atomics.wait
+ *                              └─ no ─▶ ≤ 20 event-loop turns ─▶ park in the event loop, woken by a message  ◀─ no ─┘
+ * ```
+ *
+ * Promise reactions do not run while this loop does, so it goes back to the event loop at least every 10 ms, every 300 µs
+ * while a task's promise is pending, and once before it blocks.
+ */
+import type { Sleeper } from '../ring/index.js'
+import type { Loop } from './loop.js'
+
+/** How a worker waits when it has nothing to do; see `ExecGroupOptions.idle`. */
+export type Idle = 'auto' | 'loop' | 'spin' | 'block'
+
+/** Longest spin: about what it costs to wake a blocked thread. */
+const spinUsMax = 15
+const spinUsMin = 0.5
+
+/** Event-loop turns before parking there: about 1 µs each. */
+const emptyTurnsMax = 20
+
+/** Longest stretch without an event-loop turn, in estimated µs; and while a task's promise is pending. */
+const stretchUsMax = 10_000
+const stretchUsAsync = 300
+
+export interface IdleParts {
+  readonly loop: Loop
+  readonly sleeper: Sleeper
+  readonly idle: Idle
+  /** True when other threads need the cores that spinning would take. */
+  readonly coresAreShort: boolean
+  /** True while the event loop has anything of the user's to wait for. */
+  readonly eventLoopIsBusy: () => boolean
+  readonly isClosing: () => boolean
+  /** Called when there is nothing to do, before spinning or sleeping, and when work has been found again. */
+  readonly wentIdle: () => void
+  readonly wentBusy: () => void
+  /** Called before the thread sleeps. */
+  readonly beforeSleep: () => void
+  /** Called once, when the group closes and nothing is left. */
+  readonly closed: () => void
+}
+
+/** Starts turning. Returns the function that a bell message must call. */
+export function startTurning(parts: IdleParts): () => void {
+  const { loop, sleeper, idle, eventLoopIsBusy, isClosing } = parts
+  const mayBlock = idle !== 'loop'
+  const spinCeiling = idle === 'block' || idle === 'loop' ? 0 : parts.coresAreShort && idle === 'auto' ? spinUsMax / 8 : spinUsMax
+  let spinUs = spinCeiling
+  let emptyTurns = 0
+  let scheduled = false
+  let idling = false
+  let needsTurn = false
+  let ended = false
+
+  function again(): void {
+    scheduled = true
+    setImmediate(stretch)
+  }
+
+  function spin(): boolean {
+    if (spinUs < spinUsMin) {
+      spinUs = Math.min(spinUsMin * 2, spinCeiling) // one short try next time, so that spinning can be learnt again
+      return false
+    }
+    const deadline = performance.now() + spinUs / 1000
+    do {
+      for (let i = 0; i < 32; i++) {
+        if (loop.hasWork()) {
+          spinUs = Math.min(spinCeiling, spinUs * 2)
+          return true
+        }
+      }
+    } while (performance.now() < deadline)
+    spinUs /= 2
+    return false
+  }
+
+  function setIdle(now: boolean): void {
+    if (idling === now) return
+    idling = now
+    if (now) parts.wentIdle()
+    else parts.wentBusy()
+  }
+
+  function stretch(): void {
+    scheduled = false
+    if (ended) return
+    loop.publish()
+    let budgetUs = stretchUsMax
+    for (;;) {
+      if (loop.turn(budgetUs) > 0) {
+        setIdle(false)
+        emptyTurns = 0
+        needsTurn = true
+        if (loop.outstanding() > 0 && budgetUs > stretchUsAsync) budgetUs = stretchUsAsync
+        budgetUs -= loop.spentUs()
+        if (budgetUs <= 0) return again()
+        continue
+      }
+      setIdle(true)
+      if (loop.outstanding() === 0 && isClosing()) {
+        ended = true
+        return parts.closed()
+      }
+      if (mayBlock && loop.outstanding() === 0) {
+        if (spin()) continue
+        if (needsTurn) {
+          needsTurn = false
+          return again()
+        }
+        if (!eventLoopIsBusy()) {
+          if (idle === 'spin') return again()
+          parts.beforeSleep()
+          sleeper.block()
+          budgetUs = stretchUsMax
+          continue
+        }
+      }
+      if (++emptyTurns <= emptyTurnsMax) return again()
+      parts.beforeSleep()
+      if (sleeper.parkInLoop()) return
+    }
+  }
+
+  again()
+  return () => {
+    sleeper.unpark()
+    emptyTurns = 0
+    if (!scheduled) stretch()
+  }
+}

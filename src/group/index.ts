@@ -1,0 +1,19 @@
+/** The group floor: workers behind a balancer. */
+export { balance, type Balancer, type LoadView } from './balance.js'
+export { ExecGroup, type ExecGroupOptions, type GroupStats, type PushFailure, type WorkerStats } from './exec-group.js'
+export { depthMax, workersMax } from './fabric.js'
+export {
+  type Context,
+  defineHandlers,
+  type Handler,
+  type HandlerArguments,
+  type HandlerName,
+  type HandlerResult,
+  type Handlers,
+  type HandlerTable,
+  type HandlerValue,
+  handlersOf,
+} from './handlers.js'
+export type { Idle } from './idle.js'
+export type { MapOptions } from './map.js'
+export type { WorkerResourceLimits } from './supervisor.js'

@@ -1,0 +1,181 @@
+/**
+ * A worker's loop: takes tasks from its lane, runs their handlers, and publishes completions. `turn()` does one batch and
+ * can be called by hand; when to sleep and how is decided in idle.ts. It belongs to the worker's thread.
+ *
+ * Invariant: a task's completion is committed before the next task is started. So when this thread dies, at most the task
+ * that was running synchronously, and asynchronous ones that had not settled, are lost; see `Dispatcher.recover`.
+ *
+ * Cost: one atomic to see the batch, one to publish its completions, one for the caller's doorbell, one to give the slots
+ * back; none per task. A batch is published early when it has been running for 100 µs, so that a fast task does not wait on
+ * a slow neighbour. That needs no clock per task: each handler has an estimated cost, measured on every 32nd of its runs.
+ */
+import type { Codec } from '../codec/index.js'
+import type { LaneConsumer, LaneProducer } from '../ring/index.js'
+import type { SharedHeap } from '../memory/index.js'
+import { invariant } from '../base/index.js'
+import { slotLayout } from './fabric.js'
+import type { Context, Handler } from './handlers.js'
+import { descriptor, status } from './task.js'
+
+/** Tasks taken at once: beyond 256 the batch no longer pays, and completions would come late. */
+const batchMax = 256
+
+/** The oldest unpublished completion is never older than this, as far as the estimates know. */
+const publishAfterUs = 100
+
+/** What a task costs beside its handler, in µs: only used to bound a batch. */
+const overheadUs = 0.2
+
+/** Every how many runs of a handler its cost is measured: two clock reads, 0.1 µs, shared by 32 tasks. */
+const sampleEvery = 32
+
+export interface Loop {
+  /** Runs one batch, of at most `budgetUs` by estimate (always at least one task); returns how many tasks it took. */
+  turn(budgetUs: number): number
+  /** The estimated cost of the last batch, in µs. */
+  spentUs(): number
+  /** True when a task is waiting in the lane. */
+  hasWork(): boolean
+  /** Tasks whose promise has not settled yet. */
+  outstanding(): number
+  /** Publishes completions that came in outside a batch. */
+  publish(): void
+}
+
+export interface LoopParts {
+  readonly i32: Int32Array
+  readonly f64: Float64Array
+  /** Word index of this worker's thread slot. */
+  readonly slot: number
+  readonly inbox: LaneConsumer
+  readonly outbox: LaneProducer
+  readonly heap: SharedHeap
+  readonly codec: Codec
+  readonly handlers: readonly Handler[]
+  readonly context: Context
+  /** Rings the caller's doorbell. */
+  readonly ringCaller: () => void
+}
+
+export function createLoop(parts: LoopParts): Loop {
+  const { i32, f64, slot, inbox, outbox, heap, codec, handlers, context, ringCaller } = parts
+  const tasksAt = (slot + slotLayout.tasks) / 2
+  const failuresAt = (slot + slotLayout.failures) / 2
+  const costUs = new Float64Array(handlers.length)
+  const untilSample = new Int32Array(handlers.length)
+  let unpublishedUs = 0
+  let spentUs = 0
+  let outstanding = 0
+  let inBatch = false
+  let publishScheduled = false
+
+  function publish(): void {
+    publishScheduled = false
+    unpublishedUs = 0
+    inbox.release() // first: a completion gives the caller the right to push one more
+    if (outbox.pending === 0) return
+    outbox.publish()
+    ringCaller()
+    heap.flush()
+  }
+
+  function claim(): number {
+    const at = outbox.claim()
+    if (at < 0) invariant(false, 'a completion found its lane full')
+    return at
+  }
+
+  function commit(at: number, head: number, task: number, generation: number): void {
+    i32[at + descriptor.head] = head
+    i32[at + descriptor.task] = task
+    i32[at + descriptor.generation] = generation
+    outbox.commit()
+    if (!inBatch && !publishScheduled) {
+      publishScheduled = true
+      queueMicrotask(publish)
+    }
+  }
+
+  function complete(task: number, generation: number, result: unknown): void {
+    const at = claim()
+    let tag: number
+    try {
+      tag = codec.encode(result, at + descriptor.payload)
+    } catch (error) {
+      return fail(task, generation, error)
+    }
+    commit(at, status.ok | (tag << 16), task, generation)
+  }
+
+  function fail(task: number, generation: number, error: unknown): void {
+    const at = claim()
+    f64[failuresAt]++
+    const tag = codec.encodeError(error, at + descriptor.payload)
+    commit(at, status.failed | (tag << 16), task, generation)
+  }
+
+  function completeLater(task: number, generation: number, result: PromiseLike<unknown>): void {
+    outstanding++
+    result.then(
+      (value) => {
+        outstanding--
+        complete(task, generation, value)
+      },
+      (error: unknown) => {
+        outstanding--
+        fail(task, generation, error)
+      },
+    )
+  }
+
+  function run(at: number): void {
+    const head = i32[at + descriptor.head]
+    const task = i32[at + descriptor.task]
+    const generation = i32[at + descriptor.generation]
+    const handler = head & 0xffff
+    const value = codec.decode(head >>> 16, at + descriptor.payload)
+    let result: unknown
+    try {
+      result = handlers[handler](value as never, context)
+    } catch (error) {
+      return fail(task, generation, error)
+    }
+    if (typeof result === 'object' && result !== null && typeof (result as PromiseLike<unknown>).then === 'function') {
+      completeLater(task, generation, result as PromiseLike<unknown>)
+    } else complete(task, generation, result)
+  }
+
+  function runMeasured(at: number, handler: number): void {
+    untilSample[handler] = sampleEvery
+    const start = performance.now()
+    run(at)
+    const us = (performance.now() - start) * 1000
+    costUs[handler] = us > costUs[handler] ? us : 0.75 * costUs[handler] + 0.25 * us
+  }
+
+  function turn(budgetUs: number): number {
+    const ready = inbox.poll()
+    if (ready === 0) return 0
+    const most = ready < batchMax ? ready : batchMax
+    let count = 0
+    spentUs = 0
+    inBatch = true
+    while (count < most && spentUs < budgetUs) {
+      const at = inbox.peek()
+      const handler = i32[at + descriptor.head] & 0xffff
+      spentUs += costUs[handler] + overheadUs
+      unpublishedUs += costUs[handler]
+      if (unpublishedUs > publishAfterUs && outbox.pending !== 0) publish()
+      inbox.advance()
+      count++
+      if (--untilSample[handler] < 0) runMeasured(at, handler)
+      else run(at)
+    }
+    inBatch = false
+    f64[tasksAt] += count
+    publish()
+    return count
+  }
+
+  return { turn, publish, spentUs: () => spentUs, hasWork: () => inbox.poll() > 0, outstanding: () => outstanding }
+}

@@ -1,0 +1,221 @@
+/**
+ * Starts the worker threads, replaces those that die, and ends them. It belongs to the thread that made the group.
+ *
+ * When a thread has ended without being asked to, it has been joined, so everything it wrote is visible. In this order:
+ *   1. what it had completed is delivered, what it had started fails with ERR_PERCORE_WORKER_DIED (`Dispatcher.recover`);
+ *   2. its inbox is set to the first task it never started;
+ *   3. its heap record has gone back to the pool whole;
+ *   4. a successor is started in the same thread slot, and carries on with the tasks behind.
+ * A successor that cannot even start is tried again after a pause, at most `startAttemptsMax` times in a row.
+ */
+import { Worker } from 'node:worker_threads'
+import { PercoreError, shared } from '../base/index.js'
+import type { SharedHeap } from '../memory/index.js'
+import { recoverConsumed, ring } from '../ring/index.js'
+import { type Fabric, laneAt, noRecord, slotAt, slotLayout, slotState } from './fabric.js'
+import type { Idle } from './idle.js'
+import type { StartFailure, WorkerBrief, WorkerMessage } from './worker.js'
+
+/** Successors that fail to start in a row before a worker is given up. */
+const startAttemptsMax = 3
+
+/** The pause before the second attempt; it doubles for each further one. */
+const startPauseMs = 50
+
+/** How long a thread may take to end by itself when the group closes, before it is terminated: its timers may be endless. */
+const closeGraceMs = 2000
+
+export interface SupervisorOptions {
+  readonly module: string
+  readonly workerData: unknown
+  readonly idle: Idle
+  readonly coresAreShort: boolean
+  readonly resourceLimits?: WorkerResourceLimits | undefined
+}
+
+/** Limits of a worker's JavaScript heap, in MB, as `node:worker_threads` takes them. */
+export interface WorkerResourceLimits {
+  readonly maxOldGenerationSizeMb?: number
+  readonly maxYoungGenerationSizeMb?: number
+  readonly stackSizeMb?: number
+}
+
+export interface SupervisorEvents {
+  /** A worker published completions while this thread slept. */
+  bell(): void
+  /** A thread died: settle what it left. */
+  died(worker: number, error: PercoreError): void
+  /** A successor runs. */
+  replaced(worker: number): void
+  /** No successor could be started. */
+  gaveUp(worker: number, error: PercoreError): void
+}
+
+export class Supervisor {
+  readonly restarts: number[]
+  readonly #fabric: Fabric
+  readonly #heap: SharedHeap
+  readonly #options: SupervisorOptions
+  readonly #events: SupervisorEvents
+  readonly #threads: (Worker | undefined)[]
+  readonly #ended: Promise<unknown>[]
+  #held = false
+  #ending = false
+
+  constructor(fabric: Fabric, heap: SharedHeap, options: SupervisorOptions, events: SupervisorEvents) {
+    this.#fabric = fabric
+    this.#heap = heap
+    this.#options = options
+    this.#events = events
+    this.#threads = Array.from({ length: fabric.workers })
+    this.#ended = Array.from({ length: fabric.workers }, () => Promise.resolve())
+    this.restarts = Array.from({ length: fabric.workers }, () => 0)
+  }
+
+  /** Starts every worker; resolves with the handlers' names once all of them are ready, or rejects with the first failure. */
+  async start(): Promise<readonly string[]> {
+    try {
+      const names = await Promise.all(this.#threads.map((_, worker) => this.#startThread(worker)))
+      return names[0]
+    } catch (error) {
+      await this.terminate()
+      throw error
+    }
+  }
+
+  /** Wakes a worker that sleeps in its event loop. */
+  sendBell(worker: number): void {
+    this.#threads[worker]?.postMessage(0)
+  }
+
+  /** Keeps the process alive, or lets it end. */
+  hold(alive: boolean): void {
+    if (this.#held === alive) return
+    this.#held = alive
+    for (const thread of this.#threads) {
+      if (alive) thread?.ref()
+      else thread?.unref()
+    }
+  }
+
+  /** Asks every thread to end once it has nothing left to do; those that do not are terminated. */
+  async close(): Promise<void> {
+    this.#ending = true
+    this.#threads.forEach((thread, worker) => {
+      const slot = slotAt(worker + 1)
+      shared.store(this.#fabric.words.i32, slot + slotLayout.state, slotState.closing)
+      ring(this.#fabric.words.i32, slot + slotLayout.doorbell, () => thread?.postMessage(0))
+      thread?.ref()
+    })
+    let timer: NodeJS.Timeout | undefined
+    const grace = new Promise((resolve) => {
+      timer = setTimeout(resolve, closeGraceMs)
+    })
+    await Promise.race([Promise.all(this.#ended), grace])
+    clearTimeout(timer)
+    await this.terminate()
+  }
+
+  /** Ends every thread now, wherever it is. */
+  async terminate(): Promise<void> {
+    this.#ending = true
+    await Promise.all(this.#threads.map((thread) => thread?.terminate()))
+    await Promise.all(this.#ended)
+  }
+
+  #startThread(worker: number): Promise<readonly string[]> {
+    const brief: WorkerBrief = {
+      buffer: this.#fabric.words.buffer,
+      worker,
+      module: this.#options.module,
+      workerData: this.#options.workerData,
+      idle: this.#options.idle,
+      coresAreShort: this.#options.coresAreShort,
+    }
+    const { resourceLimits } = this.#options
+    this.#fabric.words.i32[slotAt(worker + 1) + slotLayout.heapRecord] = noRecord
+    const thread = new Worker(new URL('./worker.js', import.meta.url), {
+      workerData: brief,
+      name: `percore ${worker}`,
+      ...(resourceLimits === undefined ? {} : { resourceLimits }),
+    } as ConstructorParameters<typeof Worker>[1])
+    this.#threads[worker] = thread
+    return new Promise((resolve, reject) => {
+      let ready = false
+      let cause: unknown
+      let failure: StartFailure | undefined
+      this.#ended[worker] = new Promise((ended) => {
+        thread.on('error', (error) => {
+          cause = error
+        })
+        thread.on('exit', (code) => {
+          this.#threads[worker] = undefined
+          ended(undefined)
+          this.#reclaimHeap(worker)
+          if (ready) this.#replace(worker, diedError(worker, code, cause))
+          else reject(this.#ending ? closedError() : startError(worker, code, cause, failure))
+        })
+      })
+      thread.on('message', (message: WorkerMessage) => {
+        if (message === 0) return this.#events.bell()
+        if ('failed' in message) {
+          failure = message.failed
+          return void thread.terminate()
+        }
+        ready = true
+        if (!this.#held) thread.unref()
+        resolve(message.names)
+      })
+    })
+  }
+
+  #replace(worker: number, error: PercoreError): void {
+    if (this.#ending) return
+    const { i32 } = this.#fabric.words
+    const slot = slotAt(worker + 1)
+    this.#events.died(worker, error)
+    recoverConsumed(i32, laneAt(this.#fabric, worker, 'toWorker'))
+    shared.store(i32, slot + slotLayout.doorbell, 0)
+    this.restarts[worker]++
+    void this.#restart(worker)
+  }
+
+  /** The pages of a joined thread go to whoever attaches next. */
+  #reclaimHeap(worker: number): void {
+    const { i32 } = this.#fabric.words
+    const at = slotAt(worker + 1) + slotLayout.heapRecord
+    if (i32[at] === noRecord) return
+    this.#heap.reclaim(i32[at])
+    i32[at] = noRecord
+  }
+
+  async #restart(worker: number): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#startThread(worker)
+        return this.#events.replaced(worker)
+      } catch (error) {
+        if (this.#ending) return
+        if (attempt === startAttemptsMax) return this.#events.gaveUp(worker, error as PercoreError)
+        await new Promise((resolve) => setTimeout(resolve, startPauseMs * 2 ** (attempt - 1)))
+      }
+    }
+  }
+}
+
+function closedError(): PercoreError {
+  return new PercoreError('ERR_PERCORE_CLOSED', 'the group was closed. Start a new one to run more tasks.')
+}
+
+function diedError(worker: number, code: number, cause: unknown): PercoreError {
+  const why = cause === undefined ? `process.exit(${code})` : String(cause)
+  return new PercoreError('ERR_PERCORE_WORKER_DIED', `worker ${worker} ended while it ran this task: ${why}. It is replaced; tasks behind are not affected.`, {
+    cause,
+  })
+}
+
+function startError(worker: number, code: number, cause: unknown, failure: StartFailure | undefined): PercoreError {
+  if (failure !== undefined) return new PercoreError(failure.code, failure.message, { cause: failure.cause })
+  const why = cause === undefined ? `it exited with code ${code}` : String(cause)
+  return new PercoreError('ERR_PERCORE_WORKER_START', `worker ${worker} could not be started: ${why}.`, { cause })
+}

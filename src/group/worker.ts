@@ -1,0 +1,125 @@
+/**
+ * The entry of a worker's thread: attaches to the fabric, loads the handlers, reports, and starts turning.
+ * Runs once per thread, on it.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import { type ErrorCode, PercoreError, shared } from '../base/index.js'
+import { createCodec, SharedBlock } from '../codec/index.js'
+import { attachHeap } from '../memory/index.js'
+import { LaneConsumer, LaneProducer, ring, Sleeper } from '../ring/index.js'
+import { attachFabric, laneAt, noRecord, slotAt, slotLayout, slotState } from './fabric.js'
+import { handlersOf, type HandlerTable } from './handlers.js'
+import { type Idle, startTurning } from './idle.js'
+import { createLoop } from './loop.js'
+
+/** What the supervisor hands a new thread. */
+export interface WorkerBrief {
+  readonly buffer: SharedArrayBuffer
+  readonly worker: number
+  readonly module: string
+  readonly workerData: unknown
+  readonly idle: Idle
+  readonly coresAreShort: boolean
+}
+
+/** What a thread says to its supervisor: a bell, or how its start went. */
+export type WorkerMessage = 0 | { readonly names: readonly string[] } | { readonly failed: StartFailure }
+
+/** Why a thread could not start. Messages do not keep an error's code, so it travels beside it. */
+export interface StartFailure {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly cause: unknown
+}
+
+const port = parentPort
+if (port === null) throw new PercoreError('ERR_PERCORE_INVARIANT', 'this file is the entry of a worker thread and does nothing on the main thread')
+const say = (message: WorkerMessage): void => port.postMessage(message)
+
+async function load(module: string): Promise<HandlerTable> {
+  try {
+    return handlersOf((await import(module)) as Record<string, unknown>, module)
+  } catch (error) {
+    if (error instanceof PercoreError) throw error
+    const code = (error as { code?: unknown } | null)?.code
+    const advice =
+      code === 'ERR_UNKNOWN_FILE_EXTENSION' && /\.[cm]?tsx?$/.test(module)
+        ? ` Node ${process.versions.node} cannot load TypeScript here: compile it to .js, or use Node 22.18 or later.`
+        : ''
+    throw new PercoreError('ERR_PERCORE_HANDLERS_LOAD', `cannot load handlers from ${module}: ${String(error)}.${advice}`, { cause: error })
+  }
+}
+
+async function main(brief: WorkerBrief): Promise<void> {
+  const fabric = attachFabric(brief.buffer)
+  const { words, laneCapacity } = fabric
+  const { i32, f64 } = words
+  const slot = slotAt(brief.worker + 1)
+  const callersDoorbell = slotAt(0) + slotLayout.doorbell
+  const heap = attachHeap({ buffer: brief.buffer, byteOffset: fabric.heapOffset })
+  i32[slot + slotLayout.heapRecord] = heap.record
+  const codec = createCodec(words, heap)
+  const table = await load(brief.module)
+
+  const loop = createLoop({
+    i32,
+    f64,
+    slot,
+    heap,
+    codec,
+    inbox: new LaneConsumer(i32, laneAt(fabric, brief.worker, 'toWorker'), laneCapacity),
+    outbox: new LaneProducer(i32, laneAt(fabric, brief.worker, 'fromWorker'), laneCapacity),
+    handlers: table.handlers,
+    context: { worker: brief.worker, workerData: brief.workerData, alloc: (bytes) => new SharedBlock(brief.buffer, heap.malloc(bytes), bytes, heap.free) },
+    ringCaller: () => ring(i32, callersDoorbell, () => say(0)),
+  })
+
+  const isClosing = (): boolean => shared.load(i32, slot + slotLayout.state) === slotState.closing
+  const idleMsAt = (slot + slotLayout.idleMs) / 2
+  const idleSinceAt = (slot + slotLayout.idleSince) / 2
+  const epochMs = (): number => performance.timeOrigin + performance.now()
+
+  const wake = startTurning({
+    loop,
+    idle: brief.idle,
+    coresAreShort: brief.coresAreShort,
+    sleeper: new Sleeper(i32, slot + slotLayout.doorbell, () => loop.hasWork() || isClosing()),
+    eventLoopIsBusy,
+    isClosing,
+    wentIdle: () => {
+      f64[idleSinceAt] = epochMs()
+    },
+    wentBusy: () => {
+      f64[idleMsAt] += epochMs() - f64[idleSinceAt]
+      f64[idleSinceAt] = 0
+    },
+    beforeSleep: () => {
+      i32[slot + slotLayout.parks]++
+      heap.idle()
+    },
+    closed: () => {
+      i32[slot + slotLayout.heapRecord] = noRecord
+      heap.detach()
+      port?.close()
+    },
+  })
+  port?.on('message', wake)
+  say({ names: table.names })
+}
+
+/** True while there is more for the event loop to wait for than the supervisor's port. */
+function eventLoopIsBusy(): boolean {
+  return process.getActiveResourcesInfo().length > 1 || process.stdout.writableLength > 0 || process.stderr.writableLength > 0
+}
+
+try {
+  await main(workerData as WorkerBrief)
+} catch (error) {
+  const code = error instanceof PercoreError ? error.code : 'ERR_PERCORE_WORKER_START'
+  const failure = { code, message: error instanceof Error ? error.message : String(error) }
+  try {
+    say({ failed: { ...failure, cause: error instanceof PercoreError ? error.cause : error } })
+  } catch {
+    say({ failed: { ...failure, cause: undefined } })
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * Numbers of the counters each heap record carries, one per branch of the slow paths. Written plainly by the record's holder,
+ * read by any thread; the fast paths of malloc and free count nothing.
+ */
+export const counterNames = [
+  'refills',
+  'activeDrains',
+  'extensions',
+  'partialHits',
+  'pendingHits',
+  'emptyHits',
+  'goneHits',
+  'newPages',
+  'armed',
+  'pendingDrained',
+  'pendingForwarded',
+  'relisted',
+  'pagesEmptied',
+  'pagesReturned',
+  'remoteBlocks',
+  'remotePushes',
+  'remoteEnqueues',
+  'remoteAdopted',
+  'batchConflicts',
+  'flushes',
+  'largeTaken',
+  'largeFreed',
+  'outOfMemory',
+  'badFrees',
+  'quarantined',
+] as const
+
+/** A counter of the heap's slow paths. */
+export type CounterName = (typeof counterNames)[number]
+
+/** Offsets by name, for the code that counts. */
+export const C: Readonly<Record<CounterName, number>> = Object.fromEntries(counterNames.map((name, at) => [name, at])) as Record<CounterName, number>

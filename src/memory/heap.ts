@@ -1,0 +1,282 @@
+/**
+ * `percore/heap`: malloc and free over shared memory, for any number of threads. Each thread has its own handle; a handle is used by its
+ * thread only, a block by whoever holds its address.
+ *
+ * Invariant: at every call or loop boundary, every block is in exactly one place (a caller's hands, its page's free list, a sender's batch,
+ * its page's remote list), so a thread that is ended at any moment loses at most the block it was just handed.
+ *
+ * ```text
+ *  layout.ts    where things lie          page.ts    pages of one owner         record.ts  one record per thread, pooled
+ *  classes.ts   sizes and the stride      remote.ts  frees across threads       audit.ts   every invariant, checked
+ *  reserve.ts   64 KiB units, one bit     reuse.ts   the must-reuse gate        stats.ts   every branch, counted
+ * ```
+ *
+ * The fast paths below are everything a malloc or free costs while a page has blocks: loads and stores of a few words of shared memory,
+ * no atomics. They are closures over constant views because V8 then folds every address: measured 5–15 % faster than class fields, 15–25 %
+ * faster than private fields. That holds for the first heap a thread opens; further ones in the same thread share generic code.
+ */
+import { PercoreError } from '../base/index.js'
+import { type AuditReport, auditHeap } from './audit.js'
+import { CLASS_BYTES_MAX, CLASS_COUNT, classBytes, classOf } from './classes.js'
+import { C } from './counters.js'
+import { badPointer } from './faults.js'
+import { freeLarge, takeLarge } from './large.js'
+import {
+  CLASS, CLASS_LARGE, EDGE, END, FREE, type Geometry, geometryOf, H_BYTES_UNITS, H_END_WORD, H_MAGIC, H_NO_PAGE, H_RECORDS, LIMIT, MAGIC,
+  MAGIC_VALUE, OWNER, OWNER_NONE, R_ACTIVE, SPAN, START, UNIT_BYTES, UNIT_SHIFT, USED,
+} from './layout.js'
+import { freeAtEdge, returnEmpties } from './page.js'
+import { acquireRecord, poolRecord, reclaimRecord } from './record.js'
+import { flush, freeRemote } from './remote.js'
+import { drainPending, refill } from './reuse.js'
+import { type HeapStats, readStats } from './stats.js'
+import { type Ptr, type View, viewOf } from './view.js'
+
+/** What another thread needs to attach: send it with postMessage or workerData. */
+export interface HeapHandle {
+  readonly buffer: SharedArrayBuffer
+  readonly byteOffset: number
+}
+
+/** One thread's access to a shared heap. Only the thread that created or attached it may call it. */
+export interface SharedHeap {
+  readonly handle: HeapHandle
+  /** Which of the heap's records this thread holds. A supervisor needs it should the thread die. */
+  readonly record: number
+  /**
+   * Returns a block of at least `bytes`, aligned to 16, content undefined. Throws ERR_PERCORE_OUT_OF_MEMORY when there is no room (the heap
+   * stays usable) and ERR_PERCORE_INVALID_OPTION when `bytes` is negative or not a number.
+   */
+  malloc(bytes: number): Ptr
+  /** As {@link SharedHeap.malloc}, but 0 when there is no room. */
+  tryMalloc(bytes: number): Ptr
+  /**
+   * Frees a block, whichever thread allocated it; 0 is ignored. Blocks of other threads travel back in batches: see {@link SharedHeap.flush}.
+   * Throws ERR_PERCORE_BAD_POINTER, changing nothing, for an address that is not the start of a block, or when more blocks of a page come
+   * back than went out.
+   */
+  free(ptr: Ptr): void
+  /** Bytes that may be used at `ptr`; at least what was asked for. */
+  usableSize(ptr: Ptr): number
+  /** Sends batched frees to the threads that own the blocks: at the end of a turn, or when memory is short elsewhere. */
+  flush(): void
+  /** To be called before the thread parks: {@link SharedHeap.flush}, and takes in what other threads gave back. */
+  idle(): void
+  /** The thread holding `record` has died: finishes what it left half done and pools its record whole. One supervisor, once per death. */
+  reclaim(record: number): void
+  /** The orderly end: pools this thread's record with all its pages for the next thread. The handle cannot be used afterwards. Idempotent. */
+  detach(): void
+  /** Counters and sizes of the whole heap; other threads may keep working. */
+  stats(): HeapStats
+  /**
+   * Checks every invariant. Exact for this thread's pages and those of pooled records; with `quiet: true`, the caller's promise that no
+   * other thread is in the heap meanwhile, for everything.
+   */
+  audit(options?: { readonly quiet?: boolean }): AuditReport
+  /** A view of `length` bytes at `ptr`. Making a view costs about half a microsecond: keep it. */
+  bytes(ptr: Ptr, length: number): Uint8Array<SharedArrayBuffer>
+  /** A view of `length` 32-bit words at `ptr`. */
+  i32(ptr: Ptr, length: number): Int32Array<SharedArrayBuffer>
+  /** A view of `length` doubles at `ptr`. */
+  f64(ptr: Ptr, length: number): Float64Array<SharedArrayBuffer>
+}
+
+/** Either a size, for a buffer of its own, or a range of zeros within a buffer that holds other things too. */
+export interface HeapOptions {
+  /** Size of the new buffer. Address space only: memory is used when touched. Node 20 allows 8 GiB here. */
+  readonly bytes?: number
+  readonly buffer?: SharedArrayBuffer
+  /** A multiple of 64; default 0. */
+  readonly byteOffset?: number
+  /** Default: to the end of the buffer. */
+  readonly byteLength?: number
+  /** How many threads may be attached at a time; default 64. */
+  readonly records?: number
+}
+
+const RECORDS_DEFAULT = 64
+
+/**
+ * Lays out a new heap and attaches the calling thread.
+ *
+ * @example
+ * ```ts
+ * const heap = createHeap({ bytes: 1 << 30 })
+ * const ptr = heap.malloc(100)
+ * heap.bytes(ptr, 100).fill(7)
+ * new Worker(url, { workerData: { heap: heap.handle, ptr } })   // there: attachHeap(workerData.heap).free(workerData.ptr)
+ * ```
+ */
+export function createHeap(options: HeapOptions): SharedHeap {
+  const { byteOffset = 0, records = RECORDS_DEFAULT } = options
+  const buffer = options.buffer ?? newBuffer(options.bytes)
+  const byteLength = options.byteLength ?? buffer.byteLength - byteOffset
+  if (!(byteLength >= 0 && byteOffset + byteLength <= buffer.byteLength)) {
+    throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `a heap of ${byteLength} bytes at ${byteOffset} does not fit a buffer of ${buffer.byteLength}`)
+  }
+  const geometry = geometryOf(byteOffset, byteLength, records)
+  const i32 = new Int32Array(buffer, byteOffset, H_NO_PAGE + LIMIT + OWNER)
+  if (i32[H_MAGIC] !== 0) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `there is something at byte ${byteOffset} already; a new heap needs zeros`)
+  i32[H_RECORDS] = records
+  i32[H_BYTES_UNITS] = geometry.endUnit
+  i32[H_END_WORD] = (byteOffset + byteLength) / 4
+  i32[H_MAGIC] = MAGIC_VALUE
+  return open(buffer, byteOffset, geometry)
+}
+
+function newBuffer(bytes: number | undefined): SharedArrayBuffer {
+  if (bytes === undefined || !Number.isSafeInteger(bytes) || bytes <= 0) {
+    throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `a heap needs a buffer or a size in bytes; bytes is ${bytes}`)
+  }
+  try {
+    return new SharedArrayBuffer(bytes)
+  } catch (cause) {
+    throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `this runtime does not give a SharedArrayBuffer of ${bytes} bytes; ask for less`, { cause })
+  }
+}
+
+/**
+ * Attaches the calling thread to a heap made elsewhere: it takes over the record, with all pages, of a thread that ended, or a fresh one.
+ * Throws ERR_PERCORE_INVALID_OPTION when there is no heap, and ERR_PERCORE_OUT_OF_MEMORY when all records are held.
+ */
+export function attachHeap(handle: HeapHandle): SharedHeap {
+  const { buffer, byteOffset } = handle
+  const i32 = new Int32Array(buffer, byteOffset, H_NO_PAGE)
+  if (i32[H_MAGIC] !== MAGIC_VALUE) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `there is no heap at byte ${byteOffset} of this buffer`)
+  return open(buffer, byteOffset, geometryOf(byteOffset, (i32[H_END_WORD]! >>> 0) * 4 - byteOffset, i32[H_RECORDS]!))
+}
+
+function open(buffer: SharedArrayBuffer, byteOffset: number, geometry: Geometry): SharedHeap {
+  const words = new Int32Array(buffer, 0, geometry.firstUnit * 2 ** UNIT_SHIFT)
+  return bind(viewOf(buffer, geometry, acquireRecord(words, geometry)), { buffer, byteOffset })
+}
+
+function outOfMemory(v: View, bytes: number): PercoreError {
+  const { bytesTotal, bytesFree } = readStats(v)
+  return new PercoreError(
+    'ERR_PERCORE_OUT_OF_MEMORY',
+    `no room for a block of ${bytes} bytes: ${bytesFree} of ${bytesTotal} bytes are in no page. Free blocks, or create the heap with more bytes.`,
+  )
+}
+
+function bind(v: View, handle: HeapHandle): SharedHeap {
+  const { i32, me, record, geometry, buffer } = v
+  const active = record + R_ACTIVE
+  const { unitTable, endUnit } = geometry
+
+  function tryMalloc(bytes: number): Ptr {
+    if (bytes <= CLASS_BYTES_MAX && bytes >= 0) {
+      const page = i32[active + classOf[(bytes + 15) >>> 4]!]!
+      const block = i32[page + FREE]!
+      if (block !== 0) {
+        i32[page + FREE] = i32[block]!
+        i32[page + USED] = i32[page + USED]! + 1
+        return block as Ptr
+      }
+    }
+    return mallocSlow(bytes)
+  }
+
+  function malloc(bytes: number): Ptr {
+    if (bytes <= CLASS_BYTES_MAX && bytes >= 0) {
+      const page = i32[active + classOf[(bytes + 15) >>> 4]!]!
+      const block = i32[page + FREE]!
+      if (block !== 0) {
+        i32[page + FREE] = i32[block]!
+        i32[page + USED] = i32[page + USED]! + 1
+        return block as Ptr
+      }
+    }
+    const block = mallocSlow(bytes)
+    if (block === 0) throw outOfMemory(v, bytes)
+    return block
+  }
+
+  function mallocSlow(bytes: number): Ptr {
+    if (!(bytes >= 0)) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `a block has 0 or more bytes, not ${bytes}`)
+    flush(v)
+    const block = takeBlock(v, bytes)
+    if (block !== 0) return block as Ptr
+    const again = returnEmpties(v) ? takeBlock(v, bytes) : 0
+    if (again === 0) v.f64[v.counters + C.outOfMemory]! += 1
+    return again as Ptr
+  }
+
+  function free(ptr: Ptr): void {
+    const unit = ptr >>> UNIT_SHIFT
+    const page = unit < endUnit ? i32[unitTable + unit]! : 0
+    if (page === 0 || i32[page + OWNER] !== me) return freeSlow(ptr, page)
+    const magic = i32[page + MAGIC]!
+    if (Math.imul(ptr - i32[page + START]!, magic) >>> 0 >= magic || ptr >= i32[page + LIMIT]!) return freeSlow(ptr, 0)
+    const used = i32[page + USED]! - 1
+    if (used <= i32[page + EDGE]!) return freeAtEdge(v, ptr, page, used)
+    i32[ptr] = i32[page + FREE]!
+    i32[page + FREE] = ptr
+    i32[page + USED] = used
+  }
+
+  function freeSlow(ptr: Ptr, page: number): void {
+    if (ptr === 0) return
+    if (page === 0) {
+      v.f64[v.counters + C.badFrees]! += 1
+      throw badPointer(ptr, 'there is no block in use at this address')
+    }
+    if (i32[page + OWNER] !== OWNER_NONE) freeRemote(v, ptr, page)
+    else freeLarge(v, ptr, page)
+  }
+
+  /** The page of a block in use, checked; or throws. */
+  function pageOf(ptr: Ptr): number {
+    const unit = ptr >>> UNIT_SHIFT
+    const page = unit < endUnit ? i32[unitTable + unit]! : 0
+    if (page === 0) throw badPointer(ptr, 'there is no block in use at this address')
+    const magic = i32[page + MAGIC]!
+    const inside = i32[page + CLASS] === CLASS_LARGE ? ptr === i32[page + START] : Math.imul(ptr - i32[page + START]!, magic) >>> 0 < magic
+    if (!inside || ptr >= i32[page + END]!) throw badPointer(ptr, 'it points into a block, not at its start')
+    return page
+  }
+
+  const heap = {
+    handle,
+    record: me,
+    malloc,
+    tryMalloc,
+    free,
+    usableSize(ptr: Ptr): number {
+      const page = pageOf(ptr)
+      return i32[page + CLASS] === CLASS_LARGE ? i32[page + SPAN]! * UNIT_BYTES : classBytes[i32[page + CLASS]!]!
+    },
+    flush: (): void => flush(v),
+    idle(): void {
+      flush(v)
+      for (let c = 0; c < CLASS_COUNT; c++) drainPending(v, c)
+    },
+    reclaim: (dead: number): void => reclaimRecord(v, dead),
+    detach(): void {
+      poolRecord(v)
+      const gone = (): never => {
+        throw new PercoreError('ERR_PERCORE_CLOSED', 'this thread has detached from the heap; attach again')
+      }
+      Object.assign(heap, { malloc: gone, tryMalloc: gone, free: gone, flush: gone, idle: gone, reclaim: gone, detach: () => {} })
+    },
+    stats: (): HeapStats => readStats(v),
+    audit: (options?: { readonly quiet?: boolean }): AuditReport => auditHeap(v, options?.quiet === true),
+    bytes: (ptr: Ptr, length: number): Uint8Array<SharedArrayBuffer> => new Uint8Array(buffer, ptr * 4, length),
+    i32: (ptr: Ptr, length: number): Int32Array<SharedArrayBuffer> => new Int32Array(buffer, ptr * 4, length),
+    f64: (ptr: Ptr, length: number): Float64Array<SharedArrayBuffer> => new Float64Array(buffer, ptr * 4, length),
+  }
+  return heap
+}
+
+/** A block through the gate; a middle-sized one may take whole units when no page can be had. 0 when the heap is full. */
+function takeBlock(v: View, bytes: number): number {
+  const { i32 } = v
+  if (bytes > CLASS_BYTES_MAX) return takeLarge(v, bytes)
+  const c = classOf[(bytes + 15) >>> 4]!
+  const page = refill(v, c)
+  if (page === 0) return classBytes[c]! >= UNIT_BYTES / 8 ? takeLarge(v, bytes) : 0
+  const block = i32[page + FREE]!
+  i32[page + FREE] = i32[block]!
+  i32[page + USED] = i32[page + USED]! + 1
+  return block
+}

@@ -1,0 +1,6 @@
+/** The shared heap, public as `percore/heap`. */
+export type { AuditReport } from './audit.js'
+export type { CounterName } from './counters.js'
+export { attachHeap, createHeap, type HeapHandle, type HeapOptions, type SharedHeap } from './heap.js'
+export type { HeapStats, RecordStats } from './stats.js'
+export type { Ptr } from './view.js'

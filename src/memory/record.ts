@@ -1,0 +1,151 @@
+/**
+ * Heap records: one per thread, pooled when their thread ends, so that the next thread owns all their pages at once.
+ *
+ * Invariant: R_STATE moves only by compare-exchange from FRESH or POOLED to LIVE (by the thread that attaches) or BORROWED (by one
+ * that takes a page), and back to POOLED by whoever holds it, or by the supervisor once the holder is dead. Everything else in a record is the
+ * holder's alone. Records are pooled, not threads, after snmalloc and rpmalloc.
+ */
+import { PercoreError, shared } from '../base/index.js'
+import { CLASS_COUNT } from './classes.js'
+import { C } from './counters.js'
+import {
+  CLASS, CLASS_LARGE, CLASS_NONE, END, FREE, type Geometry, H_NO_PAGE, LIMIT, META_WORDS, NEXT, OWNER, PENDING_NEXT, PREV, R_ACTIVE, R_BORROWED,
+  R_EMPTY_MID, R_EMPTY_SMALL, R_OWED, R_PARTIAL, R_PENDING, R_STATE, R_TAKEN, RECORD_FRESH, RECORD_LIVE, RECORD_POOLED, REMOTE,
+  REMOTE_FIRST_MASK, START, STRIDE, USED, WATCHED,
+} from './layout.js'
+import { disarm, noPage, pushPartial, remoteCount, returnPage, setFull } from './page.js'
+import { flush, payOwed } from './remote.js'
+import { releaseNotedRun } from './reserve.js'
+import { recordWord, type View } from './view.js'
+
+/** Takes a record from the pool, else a fresh one; its number. Throws ERR_PERCORE_OUT_OF_MEMORY when all are held. */
+export function acquireRecord(i32: Int32Array, g: Geometry): number {
+  for (const wanted of [RECORD_POOLED, RECORD_FRESH]) {
+    for (let record = 0; record < g.recordCount; record++) {
+      const words = recordWord(g, record)
+      if (shared.load(i32, words + R_STATE) !== wanted) continue
+      if (shared.compareExchange(i32, words + R_STATE, wanted, RECORD_LIVE) !== wanted) continue
+      if (wanted === RECORD_FRESH) for (let c = 0; c < CLASS_COUNT; c++) i32[words + R_ACTIVE + c] = g.base + H_NO_PAGE
+      return record
+    }
+  }
+  throw new PercoreError('ERR_PERCORE_OUT_OF_MEMORY', `all ${g.recordCount} records of this heap are held by threads; create it with more records, or detach some`)
+}
+
+/** Sends what is batched and puts the record into the pool. */
+export function poolRecord(v: View): void {
+  flush(v)
+  shared.store(v.i32, v.record + R_STATE, RECORD_POOLED)
+}
+
+/**
+ * Finishes what a dead thread left half done and pools its record. Only when the thread has ended, and only by one supervisor.
+ * Throws ERR_PERCORE_INVALID_OPTION when no thread holds the record.
+ */
+export function reclaimRecord(own: View, record: number): void {
+  const { i32, geometry } = own
+  if (!(Number.isInteger(record) && record >= 0 && record < geometry.recordCount) || record === own.me) {
+    throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `${record} is not the record of another thread of this heap`)
+  }
+  const words = recordWord(geometry, record)
+  if (shared.load(i32, words + R_STATE) !== RECORD_LIVE) {
+    throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `record ${record} is held by no thread, so there is nothing to reclaim`)
+  }
+  const dead = deadView(own, record)
+  payOwed(dead)
+  releaseNotedRun(i32, geometry, words)
+  flush(dead)
+  const borrowed = i32[words + R_BORROWED]! - 1
+  if (borrowed >= 0) {
+    const lender = deadView(own, borrowed)
+    payOwed(lender)
+    releaseNotedRun(i32, geometry, lender.record)
+    rebuild(lender)
+    shared.store(i32, lender.record + R_STATE, RECORD_POOLED)
+    i32[words + R_BORROWED] = 0
+  }
+  rebuild(dead)
+  shared.store(i32, words + R_STATE, RECORD_POOLED)
+}
+
+function deadView(own: View, record: number): View {
+  const words = recordWord(own.geometry, record)
+  return { ...own, me: record, record: words }
+}
+
+/** Makes all lists of a record anew from what its pages say. Its thread is dead; other threads may go on freeing into the pages. */
+function rebuild(v: View): void {
+  const { i32, geometry, record } = v
+  for (let c = 0; c < CLASS_COUNT; c++) {
+    for (let page = takeAnnounced(v, c); page !== 0; page = takeAnnounced(v, c)) i32[page + WATCHED] = 0
+    i32[record + R_ACTIVE + c] = noPage(v)
+    i32[record + R_PARTIAL + c] = 0
+  }
+  for (const list of [R_EMPTY_SMALL, R_EMPTY_MID]) {
+    i32[record + list] = 0
+    i32[record + list + 1] = 0
+  }
+  for (let unit = geometry.firstUnit; unit < geometry.endUnit; unit++) {
+    const page = geometry.metas + unit * META_WORDS
+    if (i32[geometry.unitTable + unit] !== page || i32[page + OWNER] !== v.me || i32[page + CLASS] === CLASS_LARGE) continue
+    i32[page + NEXT] = 0
+    i32[page + PREV] = 0
+    if (i32[page + CLASS] === CLASS_NONE) returnPage(v, page)
+    else relist(v, page)
+  }
+}
+
+function takeAnnounced(v: View, c: number): number {
+  const { i32, record } = v
+  for (;;) {
+    if (i32[record + R_TAKEN + c] === 0) i32[record + R_TAKEN + c] = shared.exchange(i32, record + R_PENDING + c, 0)
+    const page = i32[record + R_TAKEN + c]!
+    if (page === 0) return 0
+    i32[record + R_TAKEN + c] = i32[page + PENDING_NEXT]!
+    if (i32[page + OWNER] === v.me) return page
+    i32[record + R_OWED] = page
+    payOwed(v)
+  }
+}
+
+/** Recounts one page and puts it where its counts say it belongs. */
+function relist(v: View, page: number): void {
+  const { i32 } = v
+  const carved = (i32[page + LIMIT]! - i32[page + START]!) / i32[page + STRIDE]!
+  const local = chain(v, page, i32[page + FREE]!, carved)
+  let free = local.length
+  if (free === 0) i32[page + FREE] = 0
+  if (remoteCount(i32[page + REMOTE]!) > 0) {
+    const remote = shared.exchange(i32, page + REMOTE, 0)
+    const back = chain(v, page, i32[page + START]! + ((remote & REMOTE_FIRST_MASK) << 2), remoteCount(remote))
+    if (back.length > 0) {
+      i32[back.last] = i32[page + FREE]!
+      i32[page + FREE] = back.first
+      free += back.length
+    }
+  }
+  i32[page + USED] = carved - free
+  if (free === carved && disarm(v, page)) returnPage(v, page)
+  else if (free > 0 || i32[page + LIMIT]! < i32[page + END]! || !setFull(v, page)) pushPartial(v, page)
+}
+
+/** Walks a list of at most `max` blocks; one that is torn is cut short, and what is behind the cut is leaked and counted. */
+function chain(v: View, page: number, first: number, max: number): { first: number; last: number; length: number } {
+  const { i32 } = v
+  const start = i32[page + START]!
+  const limit = i32[page + LIMIT]!
+  const stride = i32[page + STRIDE]!
+  let last = 0
+  let length = 0
+  let block = first
+  for (; block !== 0 && length < max; block = i32[block]!) {
+    if (block < start || block >= limit || (block - start) % stride !== 0) break
+    last = block
+    length++
+  }
+  if (block !== 0) {
+    v.f64[v.counters + C.quarantined]! += 1
+    if (last !== 0) i32[last] = 0
+  }
+  return { first, last, length }
+}

@@ -1,0 +1,146 @@
+/**
+ * Remote frees: how a block comes back to a page another thread owns. Senders on any thread; {@link takePending} the owner.
+ *
+ * ```text
+ *  sender                                              owner
+ *  ------                                              -----
+ *  free(ptr): the block joins the sender's batch       malloc, own list dry:
+ *    of its page (R_BATCH, plain, 16 blocks)            P1 poll REMOTE, plain
+ *  send:                                                R2 exchange(REMOTE, 0) ........ pairs with R1: links are visible
+ *    link the batch before the list REMOTE names       nothing there, and the page is to leave the owner's sight:
+ *    R1 compare-exchange(REMOTE, old → list+count)      A1 compare-exchange(REMOTE, 0 → ARMED), WATCHED = 1
+ *       ARMED in old: this sender alone disarmed it        fails: frees came first, adopt them, do not hide the page
+ *       R_OWED = page                                  next refill of the class:
+ *    E1 compare-exchange(R_PENDING, h → page) ........  E2 exchange(R_PENDING, 0): pages, chained by PENDING_NEXT
+ *       R_OWED = 0                                         WATCHED = 0; adopt (R2) or arm again (A1)
+ * ```
+ *
+ * Invariant: a page that is FULL is armed, or owed by exactly one sender, or in exactly one pending queue; so no remote free is
+ * out of its owner's reach. While WATCHED a page is never given back, so a sender's page cannot vanish under it.
+ *
+ * Every shared step is one compare-exchange and is followed at once by the plain store that notes it (batch emptied, R_OWED), so what
+ * a dead sender left can be finished exactly by whoever reclaims its record. The idea of the armed edge is mimalloc's (Leijen 2019); count and
+ * head in one word are rpmalloc's (Jansson); batches by page snmalloc's (Liétar et al. 2019).
+ */
+import { shared } from '../base/index.js'
+import { C } from './counters.js'
+import { badPointer, corrupt } from './faults.js'
+import {
+  B_COUNT, B_FIRST, B_LAST, B_PAGE, BATCH_SLOTS, BATCH_WORDS, CAPACITY, CLASS, END, MAGIC, OWNER, PENDING_NEXT, R_BATCH, R_BATCHED,
+  R_OWED, R_PENDING, R_TAKEN, REMOTE, REMOTE_ARMED, REMOTE_COUNT_SHIFT, REMOTE_FIRST_MASK, START, UNIT_SHIFT, WATCHED,
+} from './layout.js'
+import { remoteCount } from './page.js'
+import { recordWord, type View } from './view.js'
+
+const BATCH_MAX = 16
+
+/** Puts a page this thread owes into the pending queue of its owner. */
+function enqueue(v: View, page: number): void {
+  const { i32, geometry, record } = v
+  for (;;) {
+    const queue = recordWord(geometry, i32[page + OWNER]!) + R_PENDING + i32[page + CLASS]!
+    const head = shared.load(i32, queue)
+    i32[page + PENDING_NEXT] = head
+    if (shared.compareExchange(i32, queue, head, page) === head) { // E1
+      i32[record + R_OWED] = 0
+      return
+    }
+  }
+}
+
+/** Finishes an enqueue the holder of the record owes; for the owner of `v` and for who reclaims it. */
+export function payOwed(v: View): void {
+  const page = v.i32[v.record + R_OWED]!
+  if (page === 0) return
+  v.f64[v.counters + C.remoteEnqueues]! += 1
+  enqueue(v, page)
+}
+
+/** Publishes one batch on its page. */
+export function send(v: View, slot: number): void {
+  const { i32, record } = v
+  const page = i32[slot + B_PAGE]!
+  const first = i32[slot + B_FIRST]!
+  const last = i32[slot + B_LAST]!
+  const count = i32[slot + B_COUNT]!
+  const start = i32[page + START]!
+  for (;;) {
+    const old = shared.load(i32, page + REMOTE)
+    const before = remoteCount(old)
+    if (before + count > i32[page + CAPACITY]!) {
+      i32[record + R_BATCHED] = i32[record + R_BATCHED]! - count
+      i32[slot + B_COUNT] = 0
+      v.f64[v.counters + C.badFrees]! += count
+      throw corrupt(v, page, `${before + count} blocks freed by other threads`)
+    }
+    i32[last] = before === 0 ? 0 : start + ((old & REMOTE_FIRST_MASK) << 2)
+    const next = ((first - start) >>> 2) | ((before + count) << REMOTE_COUNT_SHIFT)
+    if (shared.compareExchange(i32, page + REMOTE, old, next) === old) { // R1
+      if ((old & REMOTE_ARMED) !== 0) i32[record + R_OWED] = page
+      i32[record + R_BATCHED] = i32[record + R_BATCHED]! - count
+      i32[slot + B_COUNT] = 0
+      break
+    }
+  }
+  v.f64[v.counters + C.remotePushes]! += 1
+  v.f64[v.counters + C.remoteBlocks]! += count
+  payOwed(v)
+}
+
+/** Frees a block of a page this thread does not own. The page's first line is the owner's hot one and is not read. */
+export function freeRemote(v: View, ptr: number, page: number): void {
+  const { i32, record } = v
+  const start = i32[page + START]!
+  const magic = i32[page + MAGIC]!
+  if (Math.imul(ptr - start, magic) >>> 0 >= magic || ptr >= i32[page + END]!) throw badPointer(ptr, 'it points into a block, not at its start')
+  const unit = start >>> UNIT_SHIFT
+  const slot = record + R_BATCH + ((unit + (unit >>> 3)) & (BATCH_SLOTS - 1)) * BATCH_WORDS
+  let count = i32[slot + B_COUNT]!
+  if (count !== 0 && i32[slot + B_PAGE] !== page) {
+    v.f64[v.counters + C.batchConflicts]! += 1
+    send(v, slot)
+    count = 0
+  }
+  if (count === 0) {
+    i32[ptr] = 0
+    i32[slot + B_PAGE] = page
+    i32[slot + B_LAST] = ptr
+  } else {
+    i32[ptr] = i32[slot + B_FIRST]!
+  }
+  i32[slot + B_FIRST] = ptr
+  i32[slot + B_COUNT] = count + 1
+  i32[record + R_BATCHED] = i32[record + R_BATCHED]! + 1
+  if (count + 1 >= BATCH_MAX) send(v, slot)
+}
+
+/** Sends every batch to the owners. */
+export function flush(v: View): void {
+  const { i32, record } = v
+  if (i32[record + R_BATCHED] === 0) return
+  v.f64[v.counters + C.flushes]! += 1
+  const end = record + R_BATCH + BATCH_SLOTS * BATCH_WORDS
+  for (let slot = record + R_BATCH; slot < end; slot += BATCH_WORDS) if (i32[slot + B_COUNT] !== 0) send(v, slot)
+}
+
+/** The next page of class `c` that other threads told this owner about, or 0. It is no longer watched. */
+export function takePending(v: View, c: number): number {
+  const { i32, record } = v
+  for (;;) {
+    if (i32[record + R_TAKEN + c] === 0) {
+      if (i32[record + R_PENDING + c] === 0) return 0
+      i32[record + R_TAKEN + c] = shared.exchange(i32, record + R_PENDING + c, 0) // E2
+    }
+    const page = i32[record + R_TAKEN + c]!
+    if (i32[page + OWNER] === v.me) {
+      i32[record + R_TAKEN + c] = i32[page + PENDING_NEXT]!
+      i32[page + WATCHED] = 0
+      v.f64[v.counters + C.pendingDrained]! += 1
+      return page
+    }
+    i32[record + R_TAKEN + c] = i32[page + PENDING_NEXT]! // it has moved to another owner meanwhile: pass it on
+    i32[record + R_OWED] = page
+    v.f64[v.counters + C.pendingForwarded]! += 1
+    enqueue(v, page)
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * The common reserve: which 64 KiB units of the buffer are taken, one bit each. Any thread, on behalf of the record it names.
+ *
+ * Invariant: a set bit belongs to exactly one page, one large block, or the run noted in one record (R_RUN_START, R_RUN_END).
+ * A run is claimed word by word; each compare-exchange is followed at once by the store that notes it, so when the thread dies
+ * in between words, whoever reclaims its record knows exactly which bits were its own.
+ */
+import { shared } from '../base/index.js'
+import { type Geometry, H_HINT, R_RUN_END, R_RUN_START } from './layout.js'
+
+/** Bits lo..hi (exclusive, same word) of a bitmap word. */
+function maskOf(lo: number, hi: number): number {
+  const width = hi - lo
+  return width === 32 ? -1 : ((1 << width) - 1) << (lo & 31)
+}
+
+function wordEnd(unit: number, end: number): number {
+  return Math.min((unit | 31) + 1, end)
+}
+
+/** First-fit: the first unit of a run of `count` free units at or above `from`, or 0. A guess until claimed. */
+function findRun(i32: Int32Array, g: Geometry, count: number, from: number): number {
+  let run = 0
+  let unit = from
+  while (unit < g.endUnit) {
+    const word = i32[g.bitmap + (unit >>> 5)]!
+    if ((unit & 31) === 0 && word === -1) {
+      run = 0
+      unit += 32
+    } else if ((unit & 31) === 0 && word === 0 && unit + 32 <= g.endUnit) {
+      run += 32
+      unit += 32
+    } else {
+      run = (word >>> (unit & 31)) & 1 ? 0 : run + 1
+      unit++
+    }
+    if (run >= count) return unit - run
+  }
+  return 0
+}
+
+/** Takes [start, start + count), all or nothing. True leaves it noted in the record. */
+function claimRun(i32: Int32Array, g: Geometry, record: number, start: number, count: number): boolean {
+  const end = start + count
+  i32[record + R_RUN_START] = start
+  i32[record + R_RUN_END] = start
+  let unit = start
+  while (unit < end) {
+    const word = g.bitmap + (unit >>> 5)
+    const next = wordEnd(unit, end)
+    const mask = maskOf(unit, next)
+    const old = shared.load(i32, word)
+    if ((old & mask) !== 0) {
+      releaseNotedRun(i32, g, record)
+      return false
+    }
+    if (shared.compareExchange(i32, word, old, old | mask) === old) {
+      i32[record + R_RUN_END] = next
+      unit = next
+    }
+  }
+  return true
+}
+
+/**
+ * Claims `count` consecutive units; returns the first, or 0 when there is no such run. The run stays noted in the record until the
+ * caller has registered what it made of it and sets R_RUN_END to 0 with its last store.
+ */
+export function claimUnits(i32: Int32Array, g: Geometry, record: number, count: number): number {
+  let from = Math.max(g.firstUnit, i32[g.base + H_HINT]!)
+  for (;;) {
+    const start = findRun(i32, g, count, from)
+    if (start === 0) {
+      if (from === g.firstUnit) return 0
+      from = g.firstUnit // the hint was too high, or a lower run came free meanwhile
+    } else if (claimRun(i32, g, record, start, count)) {
+      if (count === 1) i32[g.base + H_HINT] = start + 1
+      return start
+    }
+  }
+}
+
+/** Gives back the run noted in the record. Bits are this record's own, so subtracting them needs no loop. */
+export function releaseNotedRun(i32: Int32Array, g: Geometry, record: number): void {
+  let unit = i32[record + R_RUN_START]!
+  const first = unit
+  const end = i32[record + R_RUN_END]!
+  while (unit < end) {
+    const next = wordEnd(unit, end)
+    for (let at = unit; at < next; at++) i32[g.unitTable + at] = 0
+    shared.add(i32, g.bitmap + (unit >>> 5), -maskOf(unit, next))
+    i32[record + R_RUN_START] = next
+    unit = next
+  }
+  i32[record + R_RUN_END] = 0
+  if (first < i32[g.base + H_HINT]!) i32[g.base + H_HINT] = first
+}
+
+/** Number of free units, as of now. */
+export function freeUnits(i32: Int32Array, g: Geometry): number {
+  let free = 0
+  for (let unit = g.firstUnit; unit < g.endUnit; unit++) free += ((i32[g.bitmap + (unit >>> 5)]! >>> (unit & 31)) & 1) ^ 1
+  return free
+}

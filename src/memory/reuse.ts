@@ -1,0 +1,143 @@
+/**
+ * The must-reuse gate: where the next block comes from when the active page is dry. The record's holder only.
+ *
+ * Invariant: no page is taken from the reserve while the record, or a record whose thread is gone, has a page with a free block of
+ * that class within reach. The order, each step counted:
+ *
+ * 1. the active page: local frees (the fast path), remote frees, blocks not yet carved;
+ * 2. partial pages;  3. pages announced by other threads, at most {@link PENDING_BUDGET} looked at;  4. kept empty pages;
+ * 5. pages of records in the pool;  6. a new page.
+ */
+import { shared } from '../base/index.js'
+import { spanUnits } from './classes.js'
+import { C } from './counters.js'
+import {
+  END, FREE, LIMIT, OWNER, R_ACTIVE, R_BORROWED, R_EMPTY_MID, R_EMPTY_SMALL, R_PARTIAL, R_PENDING, R_STATE, R_TAKEN, RECORD_BORROWED,
+  RECORD_POOLED, REMOTE, STATE, STATE_FULL, STATE_PARTIAL, USED,
+} from './layout.js'
+import { activate, adoptRemote, extend, noPage, pushPartial, remoteCount, retire, setFull, takeEmpty, takeNew, unlinkPartial } from './page.js'
+import { takePending } from './remote.js'
+import { recordWord, type View } from './view.js'
+
+/** Announced pages looked at per refill; the first one with blocks ends the search. */
+const PENDING_BUDGET = 4
+
+/** Makes a page's free list non-empty from what the page itself has. */
+function replenish(v: View, page: number): boolean {
+  if (v.i32[page + FREE] !== 0) return true
+  if (adoptRemote(v, page)) {
+    v.f64[v.counters + C.activeDrains]! += 1
+    return true
+  }
+  return extend(v, page)
+}
+
+function fromPartial(v: View, c: number): number {
+  const { i32, record } = v
+  for (let page = i32[record + R_PARTIAL + c]!; page !== 0; page = i32[record + R_PARTIAL + c]!) {
+    unlinkPartial(v, page)
+    activate(v, page)
+    if (replenish(v, page) || !setFull(v, page)) {
+      v.f64[v.counters + C.partialHits]! += 1
+      return page
+    }
+  }
+  return 0
+}
+
+function fromPending(v: View, c: number): number {
+  const { i32 } = v
+  for (let budget = 0; budget < PENDING_BUDGET; budget++) {
+    const page = takePending(v, c)
+    if (page === 0) return 0
+    if (i32[page + STATE] === STATE_FULL) {
+      if (adoptRemote(v, page) || !setFull(v, page)) {
+        v.f64[v.counters + C.pendingHits]! += 1
+        activate(v, page)
+        return page
+      }
+    } else if (i32[page + STATE] === STATE_PARTIAL && i32[page + USED] === 0) {
+      retire(v, page)
+    }
+  }
+  return 0
+}
+
+/** A page of class `c` that a pooled record can spare, taken out of its lists; or 0. May leave it as that record's active page. */
+function spare(gone: View, c: number): number {
+  const { i32, record } = gone
+  const active = i32[record + R_ACTIVE + c]!
+  if (i32[active + FREE] !== 0 || remoteCount(i32[active + REMOTE]!) > 0 || i32[active + LIMIT]! < i32[active + END]!) return active
+  const partial = i32[record + R_PARTIAL + c]!
+  if (partial === 0) return fromPending(gone, c) || takeEmpty(gone, c)
+  unlinkPartial(gone, partial)
+  return partial
+}
+
+function maySpare(v: View, record: number, c: number): boolean {
+  const { i32 } = v
+  return (
+    i32[record + R_ACTIVE + c] !== noPage(v) || i32[record + R_PARTIAL + c] !== 0 || i32[record + R_PENDING + c] !== 0 ||
+    i32[record + R_TAKEN + c] !== 0 || i32[record + (spanUnits(c) === 1 ? R_EMPTY_SMALL : R_EMPTY_MID)] !== 0
+  )
+}
+
+/** Takes one page from a record in the pool, holding that record meanwhile. */
+function fromGone(v: View, c: number): number {
+  const { i32, geometry, record } = v
+  for (let other = 0; other < geometry.recordCount; other++) {
+    const theirs = recordWord(geometry, other)
+    if (i32[theirs + R_STATE] !== RECORD_POOLED || !maySpare(v, theirs, c)) continue
+    if (shared.compareExchange(i32, theirs + R_STATE, RECORD_POOLED, RECORD_BORROWED) !== RECORD_POOLED) continue
+    i32[record + R_BORROWED] = other + 1
+    const active = i32[theirs + R_ACTIVE + c]!
+    const page = spare({ ...v, me: other, record: theirs }, c)
+    i32[theirs + R_ACTIVE + c] = page === active ? noPage(v) : active
+    if (page !== 0) {
+      i32[page + OWNER] = v.me
+      activate(v, page)
+    }
+    shared.store(i32, theirs + R_STATE, RECORD_POOLED)
+    i32[record + R_BORROWED] = 0
+    if (page === 0) continue
+    if (replenish(v, page) || !setFull(v, page)) {
+      v.f64[v.counters + C.goneHits]! += 1
+      return page
+    }
+    i32[record + R_ACTIVE + c] = noPage(v)
+  }
+  return 0
+}
+
+/** Gives class `c` an active page with a free block and returns the page, or 0 when the heap is full. */
+export function refill(v: View, c: number): number {
+  const { i32, record } = v
+  v.f64[v.counters + C.refills]! += 1
+  const active = i32[record + R_ACTIVE + c]!
+  if (active !== noPage(v)) {
+    if (replenish(v, active) || !setFull(v, active)) return active
+    i32[record + R_ACTIVE + c] = noPage(v)
+  }
+  let page = fromPartial(v, c) || fromPending(v, c)
+  if (page !== 0) return page
+  i32[record + R_ACTIVE + c] = noPage(v)
+  page = takeEmpty(v, c)
+  if (page !== 0) {
+    v.f64[v.counters + C.emptyHits]! += 1
+  } else {
+    page = fromGone(v, c)
+    if (page !== 0) return page
+    page = takeNew(v, c)
+  }
+  if (page !== 0) extend(v, page)
+  return page
+}
+
+/** Looks at every page other threads announced, so that an idle owner's memory is ready for use, or given back. */
+export function drainPending(v: View, c: number): void {
+  const { i32 } = v
+  for (let page = takePending(v, c); page !== 0; page = takePending(v, c)) {
+    if (i32[page + STATE] === STATE_FULL && (adoptRemote(v, page) || !setFull(v, page))) pushPartial(v, page)
+    if (i32[page + STATE] === STATE_PARTIAL && i32[page + USED] === 0) retire(v, page)
+  }
+}

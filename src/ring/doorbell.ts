@@ -1,0 +1,76 @@
+/**
+ * The doorbell of one consumer thread: how it goes to sleep when nothing is left, and how any producer wakes it, with no
+ * wake-up ever lost. The consumer alone calls `block`, `parkInLoop` and `unpark`; any producer calls `ring`.
+ *
+ * Invariant: whenever the consumer sleeps, the mode word names the way it sleeps, and it looked for work after writing it.
+ *
+ * ```
+ *  mode word:  running 0 ──S1──▶ blocked 1 | inLoop 2 ──R3 (exactly one producer), or the consumer itself──▶ running 0
+ *
+ *  consumer                                   producer
+ *    S1: store mode = how it will sleep          R1: publish work (the lane's P1)
+ *    S2: look for work once more                 R2: load mode
+ *    S3: sleep on that mode                      R3: mode ≠ 0 → compare-exchange it to 0; the winner wakes
+ * ```
+ *
+ * All four are sequentially consistent. If S2 did not see the work, S2 precedes R1, so S1 precedes R2: the producer sees the
+ * mode and wakes. If a stale producer wins R3 in a later sleep, that sleep ends early: a spurious wake-up, never a lost one.
+ * Each of these is wrong, and `proof/` has the counterexample: looking before S1, not looking again, a plain store in S1,
+ * a wake-up that only clears a flag.
+ *
+ * `blocked` sleeps in `Atomics.wait` on the mode word; `inLoop` returns to the thread's event loop and is woken by a message on
+ * a port, which is kept until it is received. (`Atomics.waitAsync` is neither kept nor does it keep a worker alive.)
+ */
+import { shared } from '../base/index.js'
+
+export const doorbellMode = { running: 0, blocked: 1, inLoop: 2 } as const
+const { running, blocked, inLoop } = doorbellMode
+
+/** Words of a doorbell: a cache line of its own, since every producer reads it once per batch. */
+export const doorbellWords = 16
+
+/** The sleeping side. */
+export class Sleeper {
+  readonly #i32: Int32Array
+  readonly #at: number
+  readonly #hasWork: () => boolean
+
+  /** `hasWork` looks for work with an atomic load of everything a producer may have published. */
+  constructor(i32: Int32Array, at: number, hasWork: () => boolean) {
+    this.#i32 = i32
+    this.#at = at
+    this.#hasWork = hasWork
+  }
+
+  /** Blocks this thread until a producer rings or `timeoutMs` has passed; returns at once if there is work. */
+  block(timeoutMs: number = Number.POSITIVE_INFINITY): void {
+    shared.store(this.#i32, this.#at, blocked) // S1
+    if (!this.#hasWork()) shared.wait(this.#i32, this.#at, blocked, timeoutMs) // S2, S3
+    this.unpark()
+  }
+
+  /** Announces that this thread goes to its event loop; false when there is work, and then it must not go. */
+  parkInLoop(): boolean {
+    shared.store(this.#i32, this.#at, inLoop) // S1
+    if (!this.#hasWork()) return true // S2, S3
+    this.unpark()
+    return false
+  }
+
+  /** This thread is up, whoever woke it. A message already sent arrives later and is a spurious wake-up. */
+  unpark(): void {
+    shared.store(this.#i32, this.#at, running)
+  }
+}
+
+/**
+ * Wakes the thread behind a doorbell if it sleeps. To be called after publishing. Costs one atomic load when it is awake.
+ * `sendMessage` must post a message to the thread's port.
+ */
+export function ring(i32: Int32Array, at: number, sendMessage: () => void): void {
+  const mode = shared.load(i32, at) // R2
+  if (mode === running) return
+  if (shared.compareExchange(i32, at, mode, running) !== mode) return // R3
+  if (mode === blocked) shared.notify(i32, at, 1)
+  else sendMessage()
+}

@@ -1,0 +1,166 @@
+/**
+ * A lane: a single-producer single-consumer ring of 64-byte descriptors in shared memory. `LaneProducer` belongs to one
+ * thread, `LaneConsumer` to another; neither may be used by a third.
+ *
+ * Invariant: `head ≤ started ≤ tail ≤ written`, and `written − head ≤ capacity`, all free-running u32 compared by difference.
+ *
+ * ```
+ *  lane (words)         0 ........ 16 ....... 32 ....... 48 .......... 64 + 16 · capacity
+ *                       | tail     | head     | written  | started  | slot 0 | slot 1 | … |
+ *  written by           | producer | consumer | producer | consumer | producer, plainly    |
+ *
+ *  producer                                    consumer
+ *    write slot plainly
+ *    P1: store tail  (publishes the slots)  ─▶  C1: load tail   (sees the slots)
+ *                                                 read slots plainly
+ *    P2: load head   (slots are free again) ◀─  C2: store head  (gives the slots back)
+ * ```
+ *
+ * P1 pairs with C1, C2 with P2; both sides cache the other's index, so a batch costs one atomic each way and a task none.
+ * `written` and `started` are plain words for a third party: after a thread has died, the one who joined it reads there
+ * how far it got (see `recover`). They are never used to hand over slots between living threads.
+ *
+ * The scheme is Lamport's queue with cached indices (FastForward, and DPDK's rte_ring in single/single mode).
+ */
+import { invariant, isPowerOfTwo, PercoreError, shared } from '../base/index.js'
+
+/** Words of one descriptor: 64 bytes, a cache line. */
+export const descriptorWords = 16
+
+const lineWords = 16
+const tailAt = 0
+const headAt = lineWords
+const writtenAt = 2 * lineWords
+const startedAt = 3 * lineWords
+const slotsAt = 4 * lineWords
+
+/** Words of shared memory taken by a lane of that capacity (a power of two). */
+export function laneWords(capacity: number): number {
+  if (!isPowerOfTwo(capacity)) {
+    throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `a lane's capacity must be a power of two, not ${capacity}`)
+  }
+  return slotsAt + capacity * descriptorWords
+}
+
+/** Sets all indices of a lane, before its two threads attach. Tests start near 2^32. */
+export function initLane(i32: Int32Array, at: number, index = 0): void {
+  for (const word of [tailAt, headAt, writtenAt, startedAt]) shared.store(i32, at + word, index | 0)
+}
+
+/**
+ * Readies a lane for the successor of a thread that has ended and been joined. Call it with the lane the dead thread
+ * consumed: what it never started stays in the lane. Any thread, while nobody consumes.
+ */
+export function recoverConsumed(i32: Int32Array, at: number): void {
+  shared.store(i32, at + headAt, i32[at + startedAt])
+}
+
+/**
+ * The same for the lane the dead thread produced: everything it finished writing is published, so the consumer will see it.
+ * Any thread, while nobody produces.
+ */
+export function recoverProduced(i32: Int32Array, at: number): void {
+  shared.store(i32, at + tailAt, i32[at + writtenAt])
+}
+
+/** The writing end. One thread only; a fresh instance continues where the lane stands. */
+export class LaneProducer {
+  readonly i32: Int32Array
+  readonly at: number
+  readonly capacity: number
+  readonly #slots: number
+  readonly #mask: number
+  /** The next index to write; ahead of the published tail by `pending`. */
+  written: number
+  /** The tail as published. */
+  published: number
+  #headSeen: number
+
+  constructor(i32: Int32Array, at: number, capacity: number) {
+    this.i32 = i32
+    this.at = at
+    this.capacity = capacity
+    this.#slots = at + slotsAt
+    this.#mask = capacity - 1
+    this.written = shared.load(i32, at + tailAt)
+    this.published = this.written
+    this.#headSeen = shared.load(i32, at + headAt)
+  }
+
+  /** The word index of the next free slot, or -1 when the lane is full. Nothing is taken until `commit`. No atomics unless it looks full. */
+  claim(): number {
+    if (((this.written - this.#headSeen) | 0) >= this.capacity) {
+      this.#headSeen = shared.load(this.i32, this.at + headAt) // P2
+      if (((this.written - this.#headSeen) | 0) >= this.capacity) return -1
+    }
+    return this.#slots + (this.written & this.#mask) * descriptorWords
+  }
+
+  /** Takes the claimed slot, completely written by now. Not yet visible to the consumer. */
+  commit(): void {
+    this.written = (this.written + 1) | 0
+    this.i32[this.at + writtenAt] = this.written
+  }
+
+  /** How far the consumer had got when it ended: only meaningful once its thread has been joined. */
+  startedByConsumer(): number {
+    return this.i32[this.at + startedAt]
+  }
+
+  /** Descriptors committed and not yet published. */
+  get pending(): number {
+    return (this.written - this.published) | 0
+  }
+
+  /** Makes every committed descriptor visible: one atomic store. */
+  publish(): void {
+    this.published = this.written
+    shared.store(this.i32, this.at + tailAt, this.written) // P1
+  }
+}
+
+/** The reading end. One thread only; a fresh instance continues where the lane stands. */
+export class LaneConsumer {
+  readonly i32: Int32Array
+  readonly at: number
+  readonly capacity: number
+  readonly #slots: number
+  readonly #mask: number
+  /** The next index to read. */
+  head: number
+  #tailSeen: number
+
+  constructor(i32: Int32Array, at: number, capacity: number) {
+    this.i32 = i32
+    this.at = at
+    this.capacity = capacity
+    this.#slots = at + slotsAt
+    this.#mask = capacity - 1
+    this.head = shared.load(i32, at + headAt)
+    this.#tailSeen = this.head
+  }
+
+  /** How many descriptors are ready: one atomic load. */
+  poll(): number {
+    this.#tailSeen = shared.load(this.i32, this.at + tailAt) // C1
+    const ready = (this.#tailSeen - this.head) | 0
+    if (ready >>> 0 > this.capacity) invariant(false, `a lane of ${this.capacity} holds ${ready}`)
+    return ready
+  }
+
+  /** The word index of the next ready descriptor; only when `poll` said there is one. */
+  peek(): number {
+    return this.#slots + (this.head & this.#mask) * descriptorWords
+  }
+
+  /** Steps past the descriptor of `peek`. It counts as started: if this thread dies, its successor begins behind it. */
+  advance(): void {
+    this.head = (this.head + 1) | 0
+    this.i32[this.at + startedAt] = this.head
+  }
+
+  /** Gives every slot advanced past back to the producer: one atomic store. */
+  release(): void {
+    shared.store(this.i32, this.at + headAt, this.head) // C2
+  }
+}

@@ -1,0 +1,288 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { PercoreError } from '../../src/base/index.js'
+import { attachHeap, createHeap, type Ptr, type SharedHeap } from '../../src/memory/index.js'
+
+const MIB = 1 << 20
+const code = (code: string) => (error: unknown): boolean => error instanceof PercoreError && error.code === code
+const clean = (heap: SharedHeap): void => assert.deepEqual(heap.audit({ quiet: true }).problems, [])
+const counter = (heap: SharedHeap, name: 'newPages' | 'pendingHits' | 'activeDrains' | 'goneHits' | 'emptyHits' | 'partialHits' | 'remoteEnqueues' | 'armed'): number =>
+  heap.stats().records.reduce((sum, record) => sum + record.counters[name], 0)
+
+test('blocks of every size are aligned, large enough, and do not overlap', () => {
+  const heap = createHeap({ bytes: 256 * MIB })
+  const blocks: { ptr: Ptr; bytes: number; mark: number }[] = []
+  const sizes = [0, 1, 15, 16, 17, 100, 128, 129, 1000, 4096, 5000, 8192, 20_000, 53_248, 65_536, 65_537, 200_000, 3 * MIB]
+  for (let round = 0; round < 5; round++) {
+    for (const bytes of sizes) {
+      const ptr = heap.malloc(bytes)
+      const mark = blocks.length % 251
+      assert.ok(ptr > 0 && ptr % 4 === 0 && heap.usableSize(ptr) >= bytes)
+      heap.bytes(ptr, bytes).fill(mark)
+      blocks.push({ ptr, bytes, mark })
+    }
+  }
+  for (const { ptr, bytes, mark } of blocks) {
+    assert.ok(heap.bytes(ptr, bytes).every((byte) => byte === mark))
+    heap.free(ptr)
+  }
+  clean(heap)
+  const { blocks: counts, largeBlocks } = heap.audit({ quiet: true })
+  assert.deepEqual([counts.out, counts.remote, counts.batched, largeBlocks], [0, 0, 0, 0])
+})
+
+test('a block of hundreds of megabytes is taken, used and given back without touching the rest', () => {
+  const heap = createHeap({ bytes: 2 ** 30 })
+  const free = heap.stats().bytesFree
+  const ptr = heap.malloc(600 * MIB)
+  const bytes = heap.bytes(ptr, 600 * MIB)
+  bytes[600 * MIB - 1] = 7
+  assert.equal(heap.tryMalloc(600 * MIB), 0)
+  heap.free(ptr)
+  assert.equal(heap.stats().bytesFree, free)
+  assert.equal(heap.malloc(600 * MIB), ptr)
+  clean(heap)
+})
+
+test('a heap of 4 GiB can be filled to its end', () => {
+  const heap = createHeap({ bytes: 2 ** 32 })
+  const blocks: Ptr[] = []
+  for (let ptr = heap.tryMalloc(512 * MIB); ptr !== 0; ptr = heap.tryMalloc(512 * MIB)) blocks.push(ptr)
+  assert.equal(blocks.length, 7)
+  const last = blocks.at(-1)!
+  heap.bytes(last, 512 * MIB)[512 * MIB - 1] = 9
+  const small = heap.malloc(24)
+  heap.i32(small, 6).fill(-1)
+  heap.free(small)
+  for (const ptr of blocks) heap.free(ptr)
+  clean(heap)
+})
+
+test('a heap lives in a part of a bigger buffer and leaves the rest alone', () => {
+  const buffer = new SharedArrayBuffer(16 * MIB)
+  const all = new Uint8Array(buffer)
+  const at = 3 * MIB + 64
+  const heap = createHeap({ buffer, byteOffset: at, byteLength: 8 * MIB + 4, records: 2 })
+  all.subarray(0, at).fill(0xaa)
+  all.subarray(at + 8 * MIB + 4).fill(0xbb)
+  const blocks: Ptr[] = []
+  for (let ptr = heap.tryMalloc(1000); ptr !== 0; ptr = heap.tryMalloc(1000)) {
+    heap.bytes(ptr, 1000).fill(1)
+    blocks.push(ptr)
+  }
+  assert.ok(blocks.length > 6000)
+  assert.ok(all.subarray(0, at).every((byte) => byte === 0xaa) && all.subarray(at + 8 * MIB + 4).every((byte) => byte === 0xbb))
+  const other = attachHeap(structuredClone(heap.handle))
+  for (const ptr of blocks) other.free(ptr)
+  other.flush()
+  heap.idle()
+  clean(heap)
+  assert.equal(heap.audit({ quiet: true }).blocks.out, 0)
+})
+
+test('out of memory is a coded error, or 0 from tryMalloc, and the heap stays usable', () => {
+  const heap = createHeap({ bytes: 4 * MIB, records: 1 })
+  const blocks: Ptr[] = []
+  assert.throws(() => { for (;;) blocks.push(heap.malloc(500)) }, code('ERR_PERCORE_OUT_OF_MEMORY'))
+  assert.equal(heap.tryMalloc(500), 0)
+  assert.throws(() => heap.malloc(1e12), code('ERR_PERCORE_OUT_OF_MEMORY'))
+  clean(heap)
+  heap.free(blocks.pop()!)
+  assert.notEqual(heap.tryMalloc(500), 0)
+  for (const ptr of blocks) heap.free(ptr)
+  assert.notEqual(heap.malloc(2 * MIB), 0, 'kept empty pages go back before a request fails')
+  clean(heap)
+})
+
+test('a middle-sized request is served from single units when no whole page is left', () => {
+  const heap = createHeap({ bytes: 2 * MIB, records: 1 })
+  const blocks: Ptr[] = []
+  for (let ptr = heap.tryMalloc(20_000); ptr !== 0; ptr = heap.tryMalloc(20_000)) blocks.push(ptr)
+  assert.ok(blocks.length >= 78, `${blocks.length} blocks`)
+  for (const ptr of blocks) heap.free(ptr)
+  clean(heap)
+})
+
+test('sizes that are none are refused', () => {
+  const heap = createHeap({ bytes: 4 * MIB })
+  for (const bytes of [-1, -(2 ** 31), Number.NaN, -Infinity]) assert.throws(() => heap.malloc(bytes), code('ERR_PERCORE_INVALID_OPTION'), String(bytes))
+  assert.throws(() => heap.malloc(Infinity), code('ERR_PERCORE_OUT_OF_MEMORY'))
+  assert.throws(() => heap.malloc(2 ** 32 + 8), code('ERR_PERCORE_OUT_OF_MEMORY'), 'sizes do not wrap')
+})
+
+test('options that cannot be are refused', () => {
+  for (const options of [{}, { bytes: 0 }, { bytes: -1 }, { bytes: 1000 }, { bytes: 4 * MIB, records: 0 }, { bytes: 2 ** 60 }, { bytes: 4 * MIB, byteOffset: 8 }]) {
+    assert.throws(() => createHeap(options), code('ERR_PERCORE_INVALID_OPTION'), JSON.stringify(options))
+  }
+  const buffer = new SharedArrayBuffer(4 * MIB)
+  assert.throws(() => attachHeap({ buffer, byteOffset: 0 }), code('ERR_PERCORE_INVALID_OPTION'))
+  createHeap({ buffer })
+  assert.throws(() => createHeap({ buffer }), code('ERR_PERCORE_INVALID_OPTION'))
+})
+
+test('addresses that are no block are refused and change nothing', () => {
+  const heap = createHeap({ bytes: 8 * MIB })
+  const ptr = heap.malloc(64)
+  const big = heap.malloc(100_000)
+  heap.free(0 as Ptr)
+  for (const bad of [1, 4, ptr + 1, ptr + 4, ptr + 16 * 1000, big + 4, big + 16_384, 2 ** 30, -4, 2 ** 40]) {
+    assert.throws(() => heap.free(bad as Ptr), code('ERR_PERCORE_BAD_POINTER'), String(bad))
+    assert.throws(() => attached.free(bad as Ptr), code('ERR_PERCORE_BAD_POINTER'), `${bad} from another thread`)
+  }
+  heap.free(ptr)
+  heap.free(big)
+  clean(heap)
+})
+const attached = attachHeap(createHeap({ bytes: 4 * MIB }).handle)
+
+test('a second free of the same block is betrayed at the latest when more come back than went out', () => {
+  const heap = createHeap({ bytes: 8 * MIB })
+  const ptr = heap.malloc(64)
+  heap.free(ptr)
+  assert.throws(() => heap.free(ptr), code('ERR_PERCORE_BAD_POINTER'))
+  const big = heap.malloc(100_000)
+  heap.free(big)
+  assert.throws(() => heap.free(big), code('ERR_PERCORE_BAD_POINTER'))
+  clean(heap)
+  const other = attachHeap(heap.handle)
+  const again = heap.malloc(30_000)
+  assert.throws(() => {
+    for (let k = 0; k < 64; k++) other.free(again)
+    other.flush()
+  }, code('ERR_PERCORE_BAD_POINTER'))
+})
+
+test('a large block may be freed by any thread, once', () => {
+  const heap = createHeap({ bytes: 16 * MIB })
+  const other = attachHeap(heap.handle)
+  const ptr = heap.malloc(5 * MIB)
+  other.free(ptr)
+  assert.throws(() => heap.free(ptr), code('ERR_PERCORE_BAD_POINTER'))
+  assert.equal(heap.stats().largeBlocks, 0)
+  clean(heap)
+})
+
+test('remote frees of the active page are found without any notification', () => {
+  const heap = createHeap({ bytes: 8 * MIB })
+  const other = attachHeap(heap.handle)
+  const blocks = Array.from({ length: 64 }, () => heap.malloc(1024)) // a page holds 64
+  for (const ptr of blocks.slice(0, 10)) other.free(ptr)
+  other.flush()
+  const before = counter(heap, 'newPages')
+  const again = Array.from({ length: 10 }, () => heap.malloc(1024))
+  assert.deepEqual(new Set(again), new Set(blocks.slice(0, 10)))
+  assert.deepEqual([counter(heap, 'newPages') - before, counter(heap, 'activeDrains'), counter(heap, 'remoteEnqueues')], [0, 1, 0])
+  clean(heap)
+})
+
+test('the first remote free to a full page tells its owner once, and no page is taken while it waits', () => {
+  const heap = createHeap({ bytes: 8 * MIB })
+  const other = attachHeap(heap.handle)
+  const blocks = Array.from({ length: 64 * 3 }, () => heap.malloc(1024))
+  for (const ptr of blocks.slice(0, 40)) other.free(ptr)
+  other.flush()
+  assert.equal(counter(heap, 'remoteEnqueues'), 1)
+  clean(heap)
+  const before = counter(heap, 'newPages')
+  for (let k = 0; k < 40; k++) assert.ok(blocks.slice(0, 40).includes(heap.malloc(1024)))
+  assert.deepEqual([counter(heap, 'newPages') - before, counter(heap, 'pendingHits')], [0, 1])
+  clean(heap)
+})
+
+test('a local free to a full page lists it again, though it stays armed', () => {
+  const heap = createHeap({ bytes: 8 * MIB })
+  const other = attachHeap(heap.handle)
+  const blocks = Array.from({ length: 128 }, () => heap.malloc(1024))
+  heap.malloc(1024)
+  heap.free(blocks[0]!)
+  other.free(blocks[1]!)
+  other.flush()
+  clean(heap)
+  for (const ptr of blocks.slice(2, 64)) heap.free(ptr)
+  clean(heap)
+  heap.idle()
+  clean(heap)
+})
+
+test('an idle owner takes in what came back and gives empty pages up', () => {
+  const heap = createHeap({ bytes: 32 * MIB })
+  const other = attachHeap(heap.handle)
+  const blocks = Array.from({ length: 64 * 100 }, () => heap.malloc(1024))
+  const used = heap.stats().bytesFree
+  for (const ptr of blocks) other.free(ptr)
+  other.idle()
+  heap.idle()
+  clean(heap)
+  assert.equal(heap.audit({ quiet: true }).blocks.out, 0)
+  assert.ok(heap.stats().bytesFree - used > 80 * 65536)
+})
+
+test('a thread that only frees works', () => {
+  const heap = createHeap({ bytes: 8 * MIB })
+  const other = attachHeap(heap.handle)
+  for (let round = 0; round < 100; round++) {
+    for (const ptr of Array.from({ length: 500 }, () => heap.malloc(300))) other.free(ptr)
+  }
+  other.flush()
+  assert.equal(other.stats().records[1]!.pages, 0)
+  clean(heap)
+  assert.ok(counter(heap, 'newPages') <= 4, 'a hundred rounds live in the pages of the first')
+})
+
+test('a detached record passes whole to the next thread', () => {
+  const heap = createHeap({ bytes: 8 * MIB })
+  const first = attachHeap(heap.handle)
+  const kept = Array.from({ length: 100 }, () => first.malloc(200))
+  first.detach()
+  first.detach()
+  assert.throws(() => first.malloc(1), code('ERR_PERCORE_CLOSED'))
+  const second = attachHeap(heap.handle)
+  assert.equal(second.record, first.record)
+  for (const ptr of kept) second.free(ptr)
+  assert.equal(second.stats().records[second.record]!.blocksUsed, 0)
+  clean(heap)
+})
+
+test('pages of a pooled record are used before a new one is taken', () => {
+  const heap = createHeap({ bytes: 8 * MIB })
+  const gone = attachHeap(heap.handle)
+  const blocks = Array.from({ length: 64 * 4 }, () => gone.malloc(1024))
+  for (const ptr of blocks) heap.free(ptr)
+  heap.flush()
+  gone.detach()
+  const before = counter(heap, 'newPages')
+  for (let k = 0; k < 64 * 4; k++) heap.malloc(1024)
+  assert.equal(counter(heap, 'newPages'), before)
+  assert.ok(counter(heap, 'goneHits') >= 4)
+  clean(heap)
+})
+
+test('a heap has as many threads as records, no more', () => {
+  const heap = createHeap({ bytes: 4 * MIB, records: 2 })
+  const other = attachHeap(heap.handle)
+  assert.throws(() => attachHeap(heap.handle), code('ERR_PERCORE_OUT_OF_MEMORY'))
+  other.detach()
+  assert.equal(attachHeap(heap.handle).record, 1)
+})
+
+test('only the record of another thread can be reclaimed, and only while it is held', () => {
+  const heap = createHeap({ bytes: 4 * MIB, records: 3 })
+  const other = attachHeap(heap.handle)
+  for (const record of [0, -1, 2, 3, 0.5]) assert.throws(() => heap.reclaim(record), code('ERR_PERCORE_INVALID_OPTION'), String(record))
+  heap.reclaim(other.record)
+  assert.throws(() => heap.reclaim(other.record), code('ERR_PERCORE_INVALID_OPTION'))
+})
+
+test('the audit finds a broken link, a wrong count and a stolen unit', () => {
+  const damage = (harm: (heap: SharedHeap, words: Int32Array, ptr: Ptr) => void): number => {
+    const heap = createHeap({ bytes: 8 * MIB })
+    const ptr = heap.malloc(64)
+    heap.free(heap.malloc(64))
+    clean(heap)
+    harm(heap, new Int32Array(heap.handle.buffer), ptr)
+    return heap.audit({ quiet: true }).problems.length
+  }
+  assert.ok(damage((heap, words) => { words[heap.malloc(64)] = 1; }) === 0, 'writing into a block of your own is fine')
+  assert.ok(damage((heap, words) => { const ptr = heap.malloc(64); heap.free(ptr); words[ptr] = ptr }) > 0, 'a link to itself')
+  assert.ok(damage((heap, words) => { const ptr = heap.malloc(64); heap.free(ptr); words[ptr] = 12_345 }) > 0, 'a link out of the page')
+})

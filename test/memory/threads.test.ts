@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { test } from 'node:test'
+import { Worker } from 'node:worker_threads'
+import { createPrng } from '../../src/base/index.js'
+import { createHeap, type Ptr, type SharedHeap } from '../../src/memory/index.js'
+import type { ExchangeJob } from './heap-worker.js'
+
+const seed = Number(process.env.PERCORE_SEED ?? Date.now() % 1e9)
+console.log(`PERCORE_SEED=${seed}`)
+
+const exchange = (job: ExchangeJob): Worker => new Worker(new URL('./heap-worker.js', import.meta.url), { workerData: job })
+const newSlots = (count: number): Int32Array => new Int32Array(new SharedArrayBuffer(count * 4))
+
+/** All threads have ended: everything must add up, and every block outside the slots is lost. */
+function lostBlocks(heap: SharedHeap, slots: Int32Array): number {
+  heap.idle()
+  const report = heap.audit({ quiet: true })
+  assert.deepEqual(report.problems, [])
+  const kept = slots.filter((ptr) => ptr !== 0)
+  assert.equal(new Set(kept).size, kept.length, 'no block is in two slots')
+  return report.blocks.out + report.largeBlocks - kept.length
+}
+
+function freeAll(heap: SharedHeap, slots: Int32Array): void {
+  for (const [at, ptr] of slots.entries()) {
+    heap.free(ptr as Ptr)
+    slots[at] = 0
+  }
+  heap.flush()
+}
+
+test('threads exchange blocks of all sizes: none is lost, doubled or overwritten', async () => {
+  const heap = createHeap({ bytes: 2 ** 30 })
+  const slots = newSlots(4096)
+  const workers = [1, 2, 3].map((thread) => exchange({ handle: heap.handle, slots, seed, thread, steps: 1 << 19, bytesMax: 200_000 }))
+  await Promise.all(workers.map(async (worker) => assert.deepEqual(await once(worker, 'exit'), [0])))
+  assert.equal(lostBlocks(heap, slots), 0)
+  freeAll(heap, slots)
+  assert.equal(lostBlocks(heap, slots), 0)
+  const { records } = heap.stats()
+  assert.ok(records.some(({ counters }) => counters.remoteEnqueues > 0), 'the armed edge was taken')
+})
+
+test('threads killed at random moments lose at most the blocks in their hands, and their records go on', async () => {
+  const heap = createHeap({ bytes: 2 ** 28 })
+  const slots = newSlots(1024)
+  const prng = createPrng(seed, 99)
+  const rounds = 12
+  let records = 0
+  let lost = 0
+  for (let round = 0; round < rounds; round++) {
+    const workers = [1, 2].map((thread) => exchange({ handle: heap.handle, slots, seed: seed + round, thread, steps: 0, bytesMax: 100_000 }))
+    const held = await Promise.all(workers.map(async (worker) => ((await once(worker, 'message')) as [{ record: number }])[0].record))
+    await new Promise((resolve) => setTimeout(resolve, 2 + prng.below(40)))
+    for (const [k, worker] of workers.entries()) {
+      await worker.terminate()
+      heap.reclaim(held[k]!)
+    }
+    records = Math.max(records, ...held)
+    const now = lostBlocks(heap, slots)
+    assert.ok(now - lost <= 2 * workers.length, `${now - lost} blocks lost by ${workers.length} deaths`)
+    lost = now
+  }
+  assert.equal(records, 2, 'each new thread took over the record of a dead one')
+  freeAll(heap, slots)
+  assert.equal(lostBlocks(heap, slots), lost)
+})
