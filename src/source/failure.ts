@@ -20,13 +20,19 @@ export interface RowFailure {
   /** Where the error was thrown, `file:line:column`. */
   readonly thrownAt?: string
   /** The part of the line around the column. */
-  readonly excerpt?: string
+  readonly excerpt?: Excerpt
   /** The line itself, kept only for a dead-letter file. */
   readonly raw?: string
   /** The exact bytes, when the line is not valid UTF-8. */
   readonly rawBase64?: string
   /** Set when `raw` is only the beginning. */
   readonly truncated?: true
+}
+
+export interface Excerpt {
+  readonly text: string
+  /** Index in `text` of the column. */
+  readonly mark: number
 }
 
 const rowCode: ErrorCode = 'ERR_PERCORE_ROW'
@@ -45,11 +51,12 @@ export function describe(thrown: unknown): Pick<RowFailure, 'name' | 'message' |
   }
 }
 
-/** What an error message shows of a line: at most {@link excerptChars} characters, with the column among them. */
-export function excerptOf(line: string, column = 1): string {
-  const from = Math.max(0, Math.min(column - excerptChars / 2, line.length - excerptChars))
-  const shown = line.slice(from, from + excerptChars)
-  return `${from > 0 ? '…' : ''}${shown}${from + shown.length < line.length ? '…' : ''}`
+/** What an error message shows of a line: at most {@link excerptChars} characters, the column among them, safe for a terminal. */
+export function excerptOf(line: string, column = 1): Excerpt {
+  const from = Math.max(0, Math.min(column - 1 - excerptChars / 2, line.length - excerptChars))
+  const shown = line.slice(from, from + excerptChars).replaceAll(/\p{Cc}/gu, '·')
+  const head = from > 0 ? '…' : ''
+  return { text: `${head}${shown}${from + shown.length < line.length ? '…' : ''}`, mark: head.length + column - 1 - from }
 }
 
 /** One line for people: `line 17, column 5: not valid JSON: unexpected "}"`. */

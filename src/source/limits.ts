@@ -38,5 +38,3 @@ export const interruptGraceMs = 500
 
 /** What an error message shows of a line. */
 export const excerptChars = 64
-
-export const workersMax = 256

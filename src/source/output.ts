@@ -30,12 +30,18 @@ const writeFile = promisify(writev)
 const statFile = promisify(fstat)
 const truncateFile = promisify(ftruncate)
 
+/** A file that is in use already. */
+export interface Taken {
+  readonly name: string
+  readonly identity: string | undefined
+}
+
 /**
- * Opens a file for writing; `-` is standard output. A file that exists is emptied, unless it is the one named by `notThis`.
+ * Opens a file for writing; `-` is standard output. A file that exists is emptied, unless it is in use for something else.
  *
- * @throws {PercoreError} `ERR_PERCORE_OUTPUT` when it cannot be opened, `ERR_PERCORE_INVALID_OPTION` when it is the input
+ * @throws {PercoreError} `ERR_PERCORE_OUTPUT` when it cannot be opened, `ERR_PERCORE_INVALID_OPTION` when it is taken
  */
-export async function openOutput(path: string, notThis?: string): Promise<Output> {
+export async function openOutput(path: string, taken: readonly Taken[] = []): Promise<Output> {
   const name = path === '-' ? 'standard output' : path
   const fail = (error: unknown): never => {
     throw new PercoreError('ERR_PERCORE_OUTPUT', `cannot write ${name}: ${systemReason(error)}`, { cause: error })
@@ -44,9 +50,10 @@ export async function openOutput(path: string, notThis?: string): Promise<Output
   const fd = path === '-' ? 1 : await openFile(path, 'a').catch(fail)
   const stats = await statFile(fd).catch(fail)
   const identity = stats.isFile() ? `${stats.dev}:${stats.ino}` : undefined
-  if (identity !== undefined && identity === notThis) {
+  const clash = identity === undefined ? undefined : taken.find((other) => other.identity === identity)
+  if (clash !== undefined) {
     if (fd !== 1) await closeFile(fd)
-    throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `${name} is the input: writing to it would destroy it. Name another file`)
+    throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `${name} and ${clash.name} are the same file: writing would destroy it. Name another file.`)
   }
   if (path !== '-' && stats.isFile()) await truncateFile(fd, 0).catch(fail)
 

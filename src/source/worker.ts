@@ -5,10 +5,12 @@
  * standard output carries results and nothing else, so what user code prints goes to standard error.
  */
 import { PercoreError } from '../base/index.js'
-import { packResult, type Block } from './block.js'
+import type { SharedBlock } from '../codec/index.js'
+import type { Context } from '../group/index.js'
+import { packResult } from './block.js'
 import { formats, type FormatName } from './formats.js'
 import { loadHandler } from './handlers.js'
-import { runRows, type RowsOptions } from './rows.js'
+import { type RowHandler, runRows, type RowsOptions } from './rows.js'
 
 /** What the main thread tells its workers, as `workerData`. */
 export interface WorkerJob {
@@ -20,20 +22,10 @@ export interface WorkerJob {
   readonly lineBytesMax: number
 }
 
-/** The second argument of a user's handler. */
-export interface RowContext {
-  readonly worker: number
-}
-
-interface WorkerContext {
-  readonly worker: number
-  readonly workerData: unknown
-  alloc(bytes: number): Block
-}
-
 interface Ready {
-  readonly options: RowsOptions<RowContext>
-  readonly context: RowContext
+  readonly options: RowsOptions<Context>
+  /** What the user's handler gets: the worker's context without what is percore's own in it. */
+  readonly context: Context
 }
 
 let ready: Ready | undefined
@@ -42,29 +34,29 @@ let opening: Promise<Ready> | undefined
 process.stdout.write = process.stderr.write.bind(process.stderr) as typeof process.stdout.write
 
 /** Loads the user's module, so that an error in it is known before any input is read. */
-export async function open(_: null, context: WorkerContext): Promise<void> {
+export async function open(_: undefined, context: Context): Promise<void> {
   ready = await (opening ??= load(context))
 }
 
 /** Turns a block of lines into a block of results. Takes ownership of `input`. */
-export function block(input: Block, context: WorkerContext): Block | Promise<Block> {
-  if (ready === undefined) return open(null, context).then(() => block(input, context))
+export function block(input: SharedBlock, context: Context): SharedBlock | Promise<SharedBlock> {
+  if (ready === undefined) return open(undefined, context).then(() => block(input, context))
   const outcome = runRows(input.bytes, ready.options, ready.context)
   if (!(outcome instanceof Promise)) {
     input.free()
-    return packResult(context.alloc, outcome)
+    return packResult((bytes) => context.alloc(bytes), outcome)
   }
   return outcome.then((settled) => {
     input.free()
-    return packResult(context.alloc, settled)
+    return packResult((bytes) => context.alloc(bytes), settled)
   })
 }
 
-async function load({ worker, workerData }: WorkerContext): Promise<Ready> {
-  const job = workerData as WorkerJob
+async function load(own: Context): Promise<Ready> {
+  const job = own.workerData as WorkerJob
   const format = formats[job.format]
   if (format === undefined) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `there is no format "${job.format}"`)
-  const handler = await loadHandler<RowContext>(job.moduleUrl, job.handler)
+  const handler = await loadHandler(job.moduleUrl, job.handler) as RowHandler<Context>
   const { stopAtFailure, keepRaw, lineBytesMax } = job
-  return { options: { format, handler, stopAtFailure, keepRaw, lineBytesMax }, context: { worker } }
+  return { options: { format, handler, stopAtFailure, keepRaw, lineBytesMax }, context: { ...own, workerData: undefined } }
 }
