@@ -137,7 +137,8 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
 
   private constructor(module: string, options: ExecGroupOptions) {
     super()
-    const workers = integer('workers', options.workers ?? availableParallelism(), 1, workersMax)
+    const cores = availableParallelism()
+    const workers = integer('workers', options.workers ?? Math.min(cores, workersMax), 1, workersMax)
     const depth = integer('depth', options.depth ?? depthDefault, 1, depthMax)
     const maxQueue = options.maxQueue === Number.POSITIVE_INFINITY ? options.maxQueue : integer('maxQueue', options.maxQueue ?? maxQueueDefault, 0)
     if (options.memoryBytes !== undefined) integer('memoryBytes', options.memoryBytes, memoryBytesMin)
@@ -152,7 +153,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
         module,
         workerData: options.workerData,
         idle: options.idle ?? 'auto',
-        coresAreShort: workers + 1 > availableParallelism(),
+        coresAreShort: workers >= cores,
         resourceLimits: options.resourceLimits,
       },
       {
@@ -165,7 +166,16 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
         gaveUp: (worker, error) => this.#dispatcher.abandon(worker, error),
       },
     )
-    this.#dispatcher = new Dispatcher(this.#fabric, heap, createCodec(words, heap), this.#supervisor, options.balance ?? balance.roundRobin(), depth, maxQueue)
+    this.#dispatcher = new Dispatcher({
+      fabric: this.#fabric,
+      heap,
+      codec: createCodec(words, heap),
+      threads: this.#supervisor,
+      balancer: options.balance ?? balance.roundRobin(),
+      depth,
+      maxQueue,
+      cores,
+    })
   }
 
   /** The handlers' names. */
