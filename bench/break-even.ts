@@ -9,7 +9,7 @@ import { spin } from './handlers.js'
 import { calibrateSpin } from './harness/calibrate.js'
 import type { Bench, Reading } from './harness/contract.js'
 import { spread } from './harness/stats.js'
-import { poolNamed, pools, type Pool } from './subjects/index.js'
+import { type Pool, poolNamed, pools, quickPools } from './subjects/index.js'
 
 const spinsUs: readonly number[] = [0.25, 0.5, 1, 2, 5, 10, 20, 50, 100]
 const inFlight = 4096
@@ -26,8 +26,9 @@ export const bench: Bench = {
   prepare: async () => ({ iterations_per_us: calibrateSpin() }),
   plan(choice) {
     const input = choice.quick ? quickInput : fullInput
+    const contenders = choice.quick && !choice.subjects ? quickPools(true) : pools
     return (choice.workers ?? [2]).map((workers) => ({
-      params: { workers, in_flight: inFlight }, contenders: pools, runs: choice.runs ?? (choice.quick ? 3 : 5), timeoutMs: 120_000, input,
+      params: { workers, in_flight: inFlight }, contenders, runs: choice.runs ?? (choice.quick ? 3 : 5), timeoutMs: 120_000, input,
     }))
   },
   async measure({ subject, params, input }) {

@@ -7,7 +7,7 @@
 import { assertEchoes, measureFlow } from './driver.js'
 import type { Bench, Cell, Choice } from './harness/contract.js'
 import { makePayload } from './payloads.js'
-import { essentialPools, poolNamed, pools } from './subjects/index.js'
+import { poolNamed, pools, quickPools } from './subjects/index.js'
 
 interface Point {
   readonly workers: number
@@ -35,7 +35,7 @@ export const bench: Bench = {
   contenders: pools,
   plan(choice) {
     const input = choice.quick ? { warmup_ms: 100, measure_ms: 150 } : { warmup_ms: 400, measure_ms: 600 }
-    const contenders = (point: Point): Cell['contenders'] => choice.quick && !choice.subjects && point.payload !== 'num' ? essentialPools : pools
+    const contenders = (point: Point): Cell['contenders'] => choice.quick && !choice.subjects ? quickPools(point.payload === 'num') : pools
     return points(choice).map((point): Cell => ({
       params: { ...point }, contenders: contenders(point), runs: choice.runs ?? (choice.quick ? 3 : 5), timeoutMs: 30_000, input,
     }))
