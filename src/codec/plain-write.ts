@@ -8,7 +8,7 @@
 import { isProxy } from './host.js'
 import { countMax, depthMax, plain, typeBits } from './plain-layout.js'
 import { createShapeTree, type ShapeNode, shapeWords } from './shapes.js'
-import { isLatin1, textAreaOf, writeLatin1, writeUtf16 } from './text.js'
+import { textAreaOf, writeLatin1, writeUtf16 } from './text.js'
 
 export interface PlainWriter {
   /** The number of words written, or 0 if the value is not plain data. */
@@ -39,7 +39,8 @@ export function createPlainWriter(): PlainWriter {
   let busy = false
   let root = shapes.root()
   let message = 0
-  let used: ShapeNode[] = []
+  const used: ShapeNode[] = []
+  let usedCount = 0
   const listed: object[] = Array.from({ length: listedMax })
   let listedCount = 0
   let met: Set<object> | undefined
@@ -51,7 +52,7 @@ export function createPlainWriter(): PlainWriter {
     p = 1
     depth = 0
     listedCount = 0
-    used = []
+    usedCount = 0
     root = shapes.root()
     message++
     try {
@@ -63,7 +64,7 @@ export function createPlainWriter(): PlainWriter {
     } finally {
       busy = false
       met = undefined
-      listed.fill(objectPrototype, 0, listedCount)
+      for (let i = 0; i < listedCount; i++) listed[i] = objectPrototype
     }
   }
 
@@ -109,23 +110,8 @@ export function createPlainWriter(): PlainWriter {
     const length = value.length
     if (length > countMax) return false
     if (p + 1 + length > limit) grow(1 + length)
-    if (length <= 32) {
-      const { u8 } = area
-      const start = (p + 1) * 4
-      let i = 0
-      for (; i < length; i++) {
-        const unit = value.charCodeAt(i)
-        if (unit > 0xff) break
-        u8[start + i] = unit
-      }
-      if (i === length) {
-        i32[p] = plain.latin1 | length << typeBits
-        p += 1 + (length + 3 >>> 2)
-        return true
-      }
-    } else if (isLatin1(value)) {
+    if (writeLatin1(area, value, (p + 1) * 4)) {
       i32[p] = plain.latin1 | length << typeBits
-      writeLatin1(area, value, (p + 1) * 4)
       p += 1 + (length + 3 >>> 2)
       return true
     }
@@ -145,11 +131,13 @@ export function createPlainWriter(): PlainWriter {
   function writeArray(value: unknown[]): boolean {
     const length = value.length
     if (length > countMax) return false
-    const keys = keysOf(value) // the indices in order, then everything else: holes and named properties both show
-    if (keys.length !== length || (length > 0 && keys[length - 1] !== String(length - 1))) return false
+    if (keysOf(value).length !== length) return false // named properties would be lost
     i32[p++] = plain.array | length << typeBits
     depth++
-    for (let i = 0; i < length; i++) if (!writeValue(value[i])) return false
+    for (let i = 0; i < length; i++) {
+      const item = value[i]
+      if ((item === undefined && !hasOwn(value, i)) || !writeValue(item)) return false
+    }
     depth--
     return value.length === length
   }
@@ -177,8 +165,8 @@ export function createPlainWriter(): PlainWriter {
     }
     if (node.message !== message) {
       node.message = message
-      node.index = used.length
-      used.push(node)
+      node.index = usedCount
+      used[usedCount++] = node
     }
     i32[head] = (open ? plain.open : plain.object) | node.index << typeBits
     return true
@@ -195,8 +183,8 @@ export function createPlainWriter(): PlainWriter {
   function writeShapes(): void {
     i32[0] = p
     if (p === limit) grow(1)
-    i32[p++] = used.length
-    for (let i = 0; i < used.length; i++) {
+    i32[p++] = usedCount
+    for (let i = 0; i < usedCount; i++) {
       const node = used[i]!
       const words = node.words ??= shapeWords(node.keys)
       const length = words.length
@@ -221,8 +209,9 @@ export function createPlainWriter(): PlainWriter {
   }
 
   function copyTo(words: Int32Array, from: number, count: number): void {
-    if (count <= copyLoopMax) for (let i = 0; i < count; i++) words[from + i] = i32[i]!
-    else words.set(i32.subarray(0, count), from)
+    const source = i32
+    if (count <= copyLoopMax) for (let i = 0; i < count; i++) words[from + i] = source[i]!
+    else words.set(source.subarray(0, count), from)
     if (limit > keptWordsMax) {
       p = 0
       resize(startWords)

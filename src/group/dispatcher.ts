@@ -12,10 +12,10 @@
  *     └─ 50 turns without one ─▶ arm the doorbell, hold the process alive, sleep until a worker's message
  * ```
  */
-import { invariant, PercoreError } from '../base/index.js'
+import { invariant, PercoreError, shared } from '../base/index.js'
 import type { Codec } from '../codec/index.js'
 import type { SharedHeap } from '../memory/index.js'
-import { LaneConsumer, LaneProducer, recoverProduced, ring, Sleeper } from '../ring/index.js'
+import { doorbellMode, LaneConsumer, LaneProducer, recoverConsumed, recoverProduced, ring, Sleeper } from '../ring/index.js'
 import type { Balancer, LoadView } from './balance.js'
 import { type Fabric, laneAt, slotAt, slotLayout } from './fabric.js'
 import { descriptor, status } from './task.js'
@@ -50,7 +50,7 @@ interface Waiting {
 export class Dispatcher implements LoadView {
   readonly workers: number
   /** Tasks pushed and not yet settled. */
-  inFlight = 0
+  inFlightTotal = 0
 
   readonly #i32: Int32Array
   readonly #heap: SharedHeap
@@ -58,6 +58,7 @@ export class Dispatcher implements LoadView {
   readonly #threads: Threads
   readonly #balancer: Balancer
   readonly #maxQueue: number
+  readonly #depth: number
 
   readonly #lanes: LaneProducer[] = []
   readonly #completions: LaneConsumer[] = []
@@ -96,6 +97,7 @@ export class Dispatcher implements LoadView {
     this.#threads = threads
     this.#balancer = balancer
     this.#maxQueue = maxQueue
+    this.#depth = depth
     for (let worker = 0; worker < workers; worker++) {
       this.#lanes.push(new LaneProducer(i32, laneAt(fabric, worker, 'toWorker'), fabric.laneCapacity))
       this.#completions.push(new LaneConsumer(i32, laneAt(fabric, worker, 'fromWorker'), fabric.laneCapacity))
@@ -116,6 +118,14 @@ export class Dispatcher implements LoadView {
 
   room(worker: number): number {
     return this.#lost[worker] === undefined ? this.#credits[worker] : 0
+  }
+
+  inFlight(worker: number): number {
+    return this.#depth - this.#credits[worker]
+  }
+
+  isAwake(worker: number): boolean {
+    return shared.load(this.#i32, this.#doorbells[worker]) === doorbellMode.running
   }
 
   /** Calls waiting for a worker with room. */
@@ -146,13 +156,13 @@ export class Dispatcher implements LoadView {
 
   /** Resolves when nothing is in flight and nobody waits. */
   whenIdle(): Promise<void> {
-    if (this.inFlight === 0 && this.queued === 0) return Promise.resolve()
+    if (this.inFlightTotal === 0 && this.queued === 0) return Promise.resolve()
     return new Promise((resolve) => this.#idleListeners.push(resolve))
   }
 
   /** A worker's message: it has published completions while this thread slept. */
   wake(): void {
-    if (this.#polling || this.inFlight === 0) return
+    if (this.#polling || this.inFlightTotal === 0) return
     this.#startPolling()
   }
 
@@ -161,16 +171,26 @@ export class Dispatcher implements LoadView {
    * `error`, what it had not started stays in its lane for its successor.
    */
   recover(worker: number, error: PercoreError): void {
+    const started = recoverConsumed(this.#i32, this.#lanes[worker].at)
     recoverProduced(this.#i32, this.#completions[worker].at)
     while (this.#drainLane(worker, drainBatch) > 0);
-    const started = this.#lanes[worker].startedByConsumer()
     this.#failWhere(worker, error, (position) => ((position - started) | 0) < 0)
     this.#settled()
+    this.wake() // the dead thread may have taken the doorbell's mode and not sent its message
   }
 
   /** The worker will never come back: all its tasks fail, and it is given no more. */
   abandon(worker: number, error: PercoreError): void {
     this.#lost[worker] = error
+    const lane = this.#lanes[worker]
+    lane.publish()
+    const leftOver = new LaneConsumer(this.#i32, lane.at, lane.capacity)
+    for (let left = leftOver.poll(); left > 0; left--) {
+      const slot = leftOver.peek()
+      this.#codec.release(this.#i32[slot + descriptor.head] >>> 16, slot + descriptor.payload)
+      leftOver.advance()
+    }
+    leftOver.release()
     this.#failWhere(worker, error, () => true)
     this.#settled()
   }
@@ -223,7 +243,7 @@ export class Dispatcher implements LoadView {
     this.#resolve[task] = resolve
     this.#reject[task] = reject
     this.#credits[worker]--
-    this.inFlight++
+    this.inFlightTotal++
     lane.commit()
     if (lane.pending >= publishBatch) this.#publish(worker)
     else if (!this.#flushScheduled) {
@@ -275,7 +295,7 @@ export class Dispatcher implements LoadView {
       this.#heap.flush()
       this.#settled()
     } else this.#emptyTurns++
-    if (this.inFlight === 0) {
+    if (this.inFlightTotal === 0) {
       this.#polling = false
       this.#threads.hold(false)
     } else if (this.#emptyTurns < emptyTurnsMax) {
@@ -325,7 +345,7 @@ export class Dispatcher implements LoadView {
     this.#credits[this.#worker[task]]++
     this.#worker[task] = -1
     this.#free[this.#freeTop++] = task
-    this.inFlight--
+    this.inFlightTotal--
   }
 
   #failWhere(worker: number, error: PercoreError, chosen: (position: number) => boolean): void {
@@ -340,7 +360,7 @@ export class Dispatcher implements LoadView {
   /** Credits have come back. */
   #settled(): void {
     if (this.queued > 0) this.#admit()
-    if (this.inFlight === 0 && this.queued === 0 && this.#idleListeners.length > 0) {
+    if (this.inFlightTotal === 0 && this.queued === 0 && this.#idleListeners.length > 0) {
       const listeners = this.#idleListeners
       this.#idleListeners = []
       for (const listener of listeners) listener()

@@ -8,11 +8,11 @@ import { isAbsolute, resolve as resolvePath } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { ceilPowerOfTwo, PercoreError } from '../base/index.js'
 import { createCodec, SharedBlock } from '../codec/index.js'
-import { createHeap, type SharedHeap } from '../memory/index.js'
+import { type AuditReport, createHeap, type SharedHeap } from '../memory/index.js'
 import { balance, type Balancer } from './balance.js'
 import { Dispatcher, type Reject, type Resolve } from './dispatcher.js'
 import { createFabric, depthMax, type Fabric, memoryBytesMin, slotAt, slotLayout, workersMax } from './fabric.js'
-import type { HandlerArguments, HandlerName, HandlerResult, Handlers, HandlerValue } from './handlers.js'
+import type { HandlerArguments, HandlerName, HandlerResult, Handlers, HandlerValue, UntypedHandlers } from './handlers.js'
 import type { Idle } from './idle.js'
 import { mapConcurrencyMax, mapOver, type MapOptions } from './map.js'
 import { Supervisor, type WorkerResourceLimits } from './supervisor.js'
@@ -110,7 +110,7 @@ function capture(resolve: Resolve, reject: Reject): void {
  * await group.close()
  * ```
  */
-export class ExecGroup<H extends Handlers = Handlers> extends EventEmitter<GroupEvents> {
+export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitter<GroupEvents> {
   readonly #fabric: Fabric
   readonly #heap: SharedHeap
   readonly #dispatcher: Dispatcher
@@ -128,7 +128,7 @@ export class ExecGroup<H extends Handlers = Handlers> extends EventEmitter<Group
    * @param module URL or path of a module whose default export, or named exports, are handlers
    * @throws PercoreError ERR_PERCORE_INVALID_OPTION, ERR_PERCORE_HANDLERS_LOAD, ERR_PERCORE_WORKER_START, ERR_PERCORE_OUT_OF_MEMORY
    */
-  static async start<H extends Handlers = Handlers>(module: URL | string, options: ExecGroupOptions = {}): Promise<ExecGroup<H>> {
+  static async start<H extends Handlers = UntypedHandlers>(module: URL | string, options: ExecGroupOptions = {}): Promise<ExecGroup<H>> {
     const group = new ExecGroup<H>(hrefOf(module), options)
     group.#names = await group.#supervisor.start()
     group.#numbers = new Map(group.#names.map((name, number) => [name, number]))
@@ -255,10 +255,19 @@ export class ExecGroup<H extends Handlers = Handlers> extends EventEmitter<Group
           restarts,
         }
       }),
-      inFlight: this.#dispatcher.inFlight,
+      inFlight: this.#dispatcher.inFlightTotal,
       queued: this.#dispatcher.queued,
       uptimeMs: performance.now() - this.#startedAtMs,
     }
+  }
+
+  /**
+   * Checks every invariant of the shared heap; exact while no task is in flight. For tests, and for finding out who holds
+   * memory.
+   */
+  audit(): AuditReport {
+    this.#heap.idle()
+    return this.#heap.audit({ quiet: this.#dispatcher.inFlightTotal === 0 })
   }
 
   /** Takes no more calls, waits until all tasks are settled, then ends the threads. Idempotent. */

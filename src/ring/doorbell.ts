@@ -1,6 +1,7 @@
 /**
  * The doorbell of one consumer thread: how it goes to sleep when nothing is left, and how any producer wakes it, with no
- * wake-up ever lost. The consumer alone calls `block`, `parkInLoop` and `unpark`; any producer calls `ring`.
+ * wake-up ever lost. The consumer alone calls `block`, `parkInLoop` and `unpark`; any producer calls `ring`, and
+ * whoever recovers a dead producer calls `alarm`.
  *
  * Invariant: whenever the consumer sleeps, the mode word names the way it sleeps, and it looked for work after writing it.
  *
@@ -73,4 +74,15 @@ export function ring(i32: Int32Array, at: number, sendMessage: () => void): void
   if (shared.compareExchange(i32, at, mode, running) !== mode) return // R3
   if (mode === blocked) shared.notify(i32, at, 1)
   else sendMessage()
+}
+
+/**
+ * Wakes the thread behind a doorbell whatever its mode word says. For whoever recovers the lanes that a dead thread produced:
+ * it may have died before R2, or between R3 and the wake-up, and then the word says running while the thread sleeps for ever.
+ * A thread that is awake sees a spurious wake-up.
+ */
+export function alarm(i32: Int32Array, at: number, sendMessage: () => void): void {
+  shared.store(i32, at, running)
+  shared.notify(i32, at)
+  sendMessage()
 }
