@@ -20,13 +20,13 @@ export const bench: Bench = {
   plan(choice) {
     const runs = choice.runs ?? (choice.quick ? 3 : 5)
     const workers = choice.workers ?? (choice.quick ? [1] : [1, 2])
-    const input = choice.quick ? { warmup_ms: 100, measure_ms: 150 } : { warmup_ms: 300, measure_ms: 1000 }
-    const contenders = choice.quick && !choice.subjects ? quickPools(false) : pools
+    const input = choice.quick ? { warmup_ms: 200, measure_ms: 150 } : { warmup_ms: 300, measure_ms: 1000 }
+    const contenders = choice.quick && !choice.subjects ? quickPools : pools
     const idlers = choice.quick && !choice.subjects ? pools.filter((pool) => pool.subject === 'percore') : pools
     const idleSeconds = choice.quick ? 2 : 5
     return [
-      ...workers.map((count) => ({ params: { workers: count, in_flight: 1, payload: 'num' }, contenders, runs, timeoutMs: 30_000, input })),
-      { params: { workers: 2, idle_s: idleSeconds }, contenders: idlers, runs: choice.quick ? 1 : runs, timeoutMs: 30_000 },
+      ...workers.map((count) => ({ params: { workers: count, in_flight: 1, payload: 'num' }, contenders, runs, timeoutMs: 60_000, input })),
+      { params: { workers: 2, idle_s: idleSeconds }, contenders: idlers, runs: choice.quick ? 1 : runs, timeoutMs: 60_000 },
     ]
   },
   async measure({ subject, params, input }) {
