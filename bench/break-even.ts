@@ -9,14 +9,14 @@ import { spin } from './handlers.js'
 import { calibrateSpin } from './harness/calibrate.js'
 import type { Bench, Reading } from './harness/contract.js'
 import { spread } from './harness/stats.js'
-import { poolNamed, pools, type Pool } from './subjects/index.js'
+import { type Pool, poolNamed, pools, quickPools } from './subjects/index.js'
 
 const spinsUs: readonly number[] = [0.25, 0.5, 1, 2, 5, 10, 20, 50, 100]
 const inFlight = 4096
 
 /** So many tasks, but never more than `inline_ms` of work; a fast pool repeats the comparison within `repeat_ms`. */
-const fullInput = { tasks: 20_000, inline_ms: 200, repeat_ms: 150, warmup_ms: 400 }
-const quickInput = { tasks: 2000, inline_ms: 10, repeat_ms: 25, warmup_ms: 120 }
+const fullInput = { tasks: 20_000, inline_ms: 200, repeat_ms: 150, warmup_ms: 600 }
+const quickInput = { tasks: 2000, inline_ms: 10, repeat_ms: 25, warmup_ms: 300 }
 
 export const bench: Bench = {
   name: 'break-even',
@@ -26,8 +26,9 @@ export const bench: Bench = {
   prepare: async () => ({ iterations_per_us: calibrateSpin() }),
   plan(choice) {
     const input = choice.quick ? quickInput : fullInput
+    const contenders = choice.quick && !choice.subjects ? quickPools : pools
     return (choice.workers ?? [2]).map((workers) => ({
-      params: { workers, in_flight: inFlight }, contenders: pools, runs: choice.runs ?? (choice.quick ? 3 : 5), timeoutMs: 120_000, input,
+      params: { workers, in_flight: inFlight }, contenders, runs: choice.runs ?? (choice.quick ? 3 : 5), timeoutMs: 120_000, input,
     }))
   },
   async measure({ subject, params, input }) {

@@ -7,7 +7,7 @@
 import { assertEchoes, measureFlow } from './driver.js'
 import type { Bench, Cell, Choice } from './harness/contract.js'
 import { makePayload } from './payloads.js'
-import { essentialPools, poolNamed, pools } from './subjects/index.js'
+import { poolNamed, pools, quickPools } from './subjects/index.js'
 
 interface Point {
   readonly workers: number
@@ -34,10 +34,10 @@ export const bench: Bench = {
   module: import.meta.url,
   contenders: pools,
   plan(choice) {
-    const input = choice.quick ? { warmup_ms: 100, measure_ms: 150 } : { warmup_ms: 400, measure_ms: 600 }
-    const contenders = (point: Point): Cell['contenders'] => choice.quick && !choice.subjects && point.payload !== 'num' ? essentialPools : pools
+    const input = choice.quick ? { warmup_ms: 300, measure_ms: 150 } : { warmup_ms: 600, measure_ms: 600 }
+    const contenders = choice.quick && !choice.subjects ? quickPools : pools
     return points(choice).map((point): Cell => ({
-      params: { ...point }, contenders: contenders(point), runs: choice.runs ?? (choice.quick ? 3 : 5), timeoutMs: 30_000, input,
+      params: { ...point }, contenders, runs: choice.runs ?? (choice.quick ? 3 : 5), timeoutMs: 60_000, input,
     }))
   },
   async measure({ subject, params, input }) {

@@ -1,5 +1,5 @@
 /**
- * `latency`: one task in flight, integer echo, the time of every round trip; and the CPU an idle pool uses for 5 s.
+ * `latency`: one task in flight, integer echo, the time of every round trip; and the CPU a pool uses while it is idle.
  * `plan` in the parent, `measure` in the main thread of a measuring child.
  *
  * The invariant: a sample is the time from the call of `run` to the continuation after its promise, one clock read per task.
@@ -7,10 +7,9 @@
 import { assertEchoes, runTasks } from './driver.js'
 import type { Bench, Reading } from './harness/contract.js'
 import { quantile } from './harness/stats.js'
-import { essentialPools, poolNamed, pools, type Pool } from './subjects/index.js'
+import { type Pool, poolNamed, pools, quickPools } from './subjects/index.js'
 
 const maxSamples = 4_000_000
-const idleMs = 5000
 const payload = 42
 
 export const bench: Bench = {
@@ -21,19 +20,22 @@ export const bench: Bench = {
   plan(choice) {
     const runs = choice.runs ?? (choice.quick ? 3 : 5)
     const workers = choice.workers ?? (choice.quick ? [1] : [1, 2])
-    const input = choice.quick ? { warmup_ms: 100, measure_ms: 150 } : { warmup_ms: 300, measure_ms: 1000 }
-    const contenders = choice.quick && !choice.subjects ? essentialPools : pools
-    const idle = choice.quick ? pools.filter((pool) => pool.subject === 'percore') : pools
+    const input = choice.quick ? { warmup_ms: 200, measure_ms: 150 } : { warmup_ms: 300, measure_ms: 1000 }
+    const contenders = choice.quick && !choice.subjects ? quickPools : pools
+    const idlers = choice.quick && !choice.subjects ? pools.filter((pool) => pool.subject === 'percore') : pools
+    const idleSeconds = choice.quick ? 2 : 5
     return [
-      ...workers.map((count) => ({ params: { workers: count, in_flight: 1, payload: 'num' }, contenders, runs, timeoutMs: 30_000, input })),
-      { params: { workers: 2, in_flight: 0 }, contenders: idle, runs: choice.quick ? 1 : runs, timeoutMs: 30_000 },
+      ...workers.map((count) => ({ params: { workers: count, in_flight: 1, payload: 'num' }, contenders, runs, timeoutMs: 60_000, input })),
+      { params: { workers: 2, idle_s: idleSeconds }, contenders: idlers, runs: choice.quick ? 1 : runs, timeoutMs: 60_000 },
     ]
   },
   async measure({ subject, params, input }) {
-    const idle = params['in_flight'] === 0
+    const idleSeconds = params['idle_s']
     const pool = await poolNamed(subject).start({ workers: Number(params['workers']), handler: 'echo', inFlight: 1 })
     await assertEchoes(pool, payload)
-    const readings = idle ? await measureIdle(pool) : await measureRoundTrips(pool, Number(input['warmup_ms']), Number(input['measure_ms']))
+    const readings = idleSeconds === undefined
+      ? await measureRoundTrips(pool, Number(input['warmup_ms']), Number(input['measure_ms']))
+      : await measureIdle(pool, Number(idleSeconds) * 1000)
     await pool.close()
     return readings
   },
@@ -66,7 +68,7 @@ async function sample(pool: Pool, durationMs: number): Promise<Float64Array> {
 }
 
 /** CPU of the whole process while a pool that has just worked has nothing to do. */
-async function measureIdle(pool: Pool): Promise<Reading[]> {
+async function measureIdle(pool: Pool, idleMs: number): Promise<Reading[]> {
   await runTasks(pool, payload, 2000, 64)
   // The tail of the work (a spin before parking, a garbage collection) is not idleness.
   await delay(200)

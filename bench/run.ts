@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { firstDifference } from './flights/compare.js'
-import { flightsFile, flightsHandler, flightsHandlers } from './flights/examples.js'
+import { ensureFlightsFile, flightsHandler, flightsHandlers } from './flights/examples.js'
 import { writeInput } from './flights/input.js'
 import { calibrateSpin } from './harness/calibrate.js'
 import type { Bench, Contender, Job, Reading, Result } from './harness/contract.js'
@@ -34,8 +34,8 @@ export const bench: Bench = {
   async prepare(choice, note) {
     const scratch = mkdtempSync(join(tmpdir(), 'percore-bench-'))
     const rows = rowsOf(choice)
-    const source = await flightsFile()
-    note(source === undefined ? `made-up rows: the data set of the flights example is not here` : `the first ${rows} rows of the flights data set`)
+    const source = await ensureFlightsFile()
+    note(source === undefined ? `made-up rows: the flights example is not here` : `the first ${rows} rows of the flights data set`)
     const written = await writeInput(join(scratch, 'rows.ndjson'), rows, source)
     if (written < rows) throw new Error(`the data set has only ${written} rows; ask for fewer with --rows`)
     await writeInput(join(scratch, 'rows-one-by-one.ndjson'), rowsOneByOne(rows), join(scratch, 'rows.ndjson'))

@@ -6,18 +6,22 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
+type DataModule = typeof import('../../examples/flights/data.js')
+type PathsModule = typeof import('../../examples/flights/paths.js')
+
+const example = (file: string): URL => new URL(`../../examples/flights/${file}`, import.meta.url)
+
 /** The handlers module of the example, if it is here. */
-export const flightsHandlers: string | undefined = existing('../../examples/flights/handlers.js')
+export const flightsHandlers: string | undefined = existsSync(example('handlers.js')) ? fileURLToPath(example('handlers.js')) : undefined
 
 /** The name of its handler. */
-export const flightsHandler = 'enrich'
+export const flightsHandler = 'features'
 
-/** Makes the example's data file if need be and returns its path; undefined if the example is not here. */
-export async function flightsFile(): Promise<string | undefined> {
-  return undefined
-}
-
-function existing(relative: string): string | undefined {
-  const file = fileURLToPath(new URL(relative, import.meta.url))
-  return existsSync(file) ? file : undefined
+/** The example's data file, made if need be (once, some 10 seconds); undefined if the example is not here. */
+export async function ensureFlightsFile(): Promise<string | undefined> {
+  if (flightsHandlers === undefined) return undefined
+  const data = await import(example('data.js').href) as DataModule
+  const paths = await import(example('paths.js').href) as PathsModule
+  await data.ensureFlights()
+  return paths.flightsFile
 }

@@ -9,8 +9,8 @@ export { type HandlerName, type Pool, type PoolOptions, type PoolSubject } from 
 
 export const pools: readonly PoolSubject[] = [percore, piscina, piscinaTuned, postMessage, postMessageArrays]
 
-/** What a quick look is content with where time is short: percore, the pool most people use, and what they would write by hand. */
-export const essentialPools: readonly PoolSubject[] = pools.filter((pool) => ['percore', 'piscina', 'postMessage'].includes(pool.subject))
+/** What a quick look measures: percore, the pool most people use, and what they would write by hand. */
+export const quickPools: readonly PoolSubject[] = pools.filter((pool) => ['percore', 'piscina', 'postMessage'].includes(pool.subject))
 
 /** The pool of that name; throws for a name that does not exist. */
 export function poolNamed(subject: string): PoolSubject {

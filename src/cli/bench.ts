@@ -5,11 +5,14 @@
  */
 import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { Command, type CommanderError, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError } from 'commander'
 import {
   type Bench, benches, type Choice, describeMachine, formatReport, payloadNames, plotReports, type Report, runBench, type RunnerOptions, toJsonLine,
 } from '../../bench/index.js'
+import { depthMax, workersMax } from '../group/index.js'
 import { type BenchProgress, createBenchProgress } from './bench-progress.js'
+import { type ExitCode, exitCodes, say } from './exit.js'
+import { wholeNumber } from './options.js'
 
 interface BenchFlags {
   readonly quick?: boolean
@@ -28,36 +31,35 @@ interface BenchFlags {
 const benchNames = benches.map((bench) => bench.name)
 const subjectNames = [...new Set(benches.flatMap((bench) => bench.contenders.map((contender) => contender.subject)))]
 
-/** The `bench` subcommand. Sets `process.exitCode`: 0 done, 1 a measurement failed, 2 bad usage, 3 the plot could not be written, 130 interrupted. */
+/** The `bench` subcommand. Exit codes: 0 done, 1 a measurement failed, 2 wrong usage, 3 the plot could not be written, 130 interrupted. */
 export function benchCommand(): Command {
   return new Command('bench')
     .description('measure percore and its rivals side by side, in fresh processes, interleaved')
     .argument('[name...]', `which benches: ${benchNames.join(', ')} (default: all)`)
     .option('--quick', 'fewer runs and tasks: a first look, not for publication')
     .option('--json', 'one JSON object per line instead of tables')
-    .option('--runs <n>', 'runs per figure', countOf('runs', 1000))
-    .option('--workers <n,…>', 'numbers of workers', listOf(countOf('workers', 1024)))
-    .option('--in-flight <n,…>', 'numbers of tasks in flight (group)', listOf(countOf('tasks in flight', 1_000_000)))
+    .option('--runs <n>', 'runs per figure', wholeNumber(1, 1000))
+    .option('--workers <n,…>', 'numbers of workers', listOf(wholeNumber(1, workersMax)))
+    .option('--in-flight <n,…>', 'numbers of tasks in flight (group)', listOf(wholeNumber(1, depthMax)))
     .option('--payload <name,…>', `payloads (group): ${payloadNames.join(', ')}`, listOf(oneOf('payload', payloadNames)))
     .option('--subjects <name,…>', `only these: ${subjectNames.join(', ')}`, listOf(oneOf('subject', subjectNames)))
-    .option('--rows <n>', 'rows of the file (run)', countOf('rows', 100_000_000))
+    .option('--rows <n>', 'rows of the file (run)', wholeNumber(1, 100_000_000))
     .option('--one-core', 'confine every measurement to one processor (needs taskset)')
     .option('--profile <dir>', 'write CPU profiles of all threads of every measurement')
     .option('--plot <file>', 'write the figures as an SVG as well')
     .addHelpText('after', `\nBenches:\n${benches.map((bench) => `  ${bench.name.padEnd(12)}${bench.summary}`).join('\n')}`)
-    .exitOverride((error: CommanderError) => process.exit(error.exitCode === 0 ? 0 : 2))
     .action(async (names: string[], flags: BenchFlags, command: Command) => {
       for (const name of names) if (!benchNames.includes(name)) command.error(`error: ${unknown('bench', name, benchNames)}`)
       process.exitCode = await runBenches(names, flags)
     })
 }
 
-async function runBenches(names: readonly string[], flags: BenchFlags): Promise<number> {
+async function runBenches(names: readonly string[], flags: BenchFlags): Promise<ExitCode> {
   const interruption = new AbortController()
   const interrupt = (): void => interruption.abort()
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt)
   // `| head` is a way of asking for less, not an error.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 3))
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? exitCodes.done : exitCodes.io))
   const chosen = benches.filter((bench) => names.length === 0 || names.includes(bench.name))
   const machine = describeMachine()
   const repeat = ['percore bench', ...names, ...repeatFlags(flags)].join(' ')
@@ -70,13 +72,13 @@ async function runBenches(names: readonly string[], flags: BenchFlags): Promise<
     const report = await runBench(bench, options)
     progress.clear()
     entries.push({ bench, report })
-    if (flags.json) for (const skip of report.skips) process.stderr.write(`skipped ${skip.subject}: ${skip.reason}\n`)
+    if (flags.json) for (const skip of report.skips) say(`skipped ${skip.subject}: ${skip.reason}`)
     process.stdout.write(flags.json ? report.results.map((result) => `${toJsonLine(result)}\n`).join('') : `${formatReport(bench, report)}\n`)
   }
   process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
-  if (interruption.signal.aborted) return 130
+  if (interruption.signal.aborted) return exitCodes.interrupted
   if (flags.plot !== undefined && !tryWrite(flags.plot, plotReports(entries, `${machine} · ${repeat}`))) return 3
-  return entries.some(({ report }) => report.failures.length > 0) ? 1 : 0
+  return entries.some(({ report }) => report.failures.length > 0) ? exitCodes.rowFailed : exitCodes.done
 }
 
 function runnerOptions(flags: BenchFlags, signal: AbortSignal, progress: BenchProgress): RunnerOptions {
@@ -113,16 +115,8 @@ function tryWrite(file: string, content: string): boolean {
     writeFileSync(file, content)
     return true
   } catch (error) {
-    process.stderr.write(`percore: the plot could not be written: ${(error as Error).message}\n`)
+    say(`the plot could not be written: ${(error as Error).message}`)
     return false
-  }
-}
-
-function countOf(what: string, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text)
-    if (!Number.isInteger(value) || value < 1 || value > most) throw new InvalidArgumentError(`${what} must be a whole number from 1 to ${most}.`)
-    return value
   }
 }
 

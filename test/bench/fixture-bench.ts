@@ -15,7 +15,7 @@ export const bench: Bench = {
     { subject: 'absent', needs: 'percore-has-no-such-rival' },
   ],
   prepare: async () => ({ answer: 42 }),
-  plan: (choice) => [{ params: { workers: 1 }, contenders: bench.contenders, runs: choice.runs ?? 2, timeoutMs: 5000, input: { question: 6 } }],
+  plan: (choice) => [{ params: { workers: 1 }, contenders: bench.contenders, runs: choice.runs ?? 2, timeoutMs: 60_000, input: { question: 6 } }],
   async measure({ subject, input }) {
     switch (subject) {
       case 'throws': throw new TypeError('the rival is out of order')
