@@ -56,16 +56,19 @@ export function createPlainWriter(): PlainWriter {
     root = shapes.root()
     message++
     try {
-      if (!writeContainer(value)) return 0
-      writeShapes()
-      return p
+      if (writeContainer(value)) {
+        writeShapes()
+        return p
+      }
     } catch {
-      return 0 // a getter threw; it will again, where the failure is explained
+      // A getter threw. It will again, where the failure is explained.
     } finally {
       busy = false
       met = undefined
       for (let i = 0; i < listedCount; i++) listed[i] = objectPrototype
     }
+    trim()
+    return 0
   }
 
   function writeValue(value: unknown): boolean {
@@ -109,7 +112,8 @@ export function createPlainWriter(): PlainWriter {
   function writeText(value: string): boolean {
     const length = value.length
     if (length > countMax) return false
-    if (p + 1 + length > limit) grow(1 + length)
+    const wordsMax = 1 + (length + 1 >>> 1)
+    if (p + wordsMax > limit) grow(wordsMax)
     if (writeLatin1(area, value, (p + 1) * 4)) {
       i32[p] = plain.latin1 | length << typeBits
       p += 1 + (length + 3 >>> 2)
@@ -212,10 +216,12 @@ export function createPlainWriter(): PlainWriter {
     const source = i32
     if (count <= copyLoopMax) for (let i = 0; i < count; i++) words[from + i] = source[i]!
     else words.set(source.subarray(0, count), from)
-    if (limit > keptWordsMax) {
-      p = 0
-      resize(startWords)
-    }
+    trim()
+  }
+
+  function trim(): void {
+    p = 0
+    if (limit > keptWordsMax) resize(startWords)
   }
 
   return { write, copyTo }
