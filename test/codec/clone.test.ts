@@ -89,13 +89,17 @@ test('plain data does not need the engine\'s serialiser, and what only looks pla
   looped['self'] = looped
   const deep: unknown[] = []
   for (let depth = 0, inner = deep; depth < 200; depth++) inner.push(inner = [])
-  const getter = { get later() { return new Date(0) } }
+  const getter = { get later() { return new Map() } }
+  const bytes = Uint8Array.of(1, 2, 3)
   const cases: [number, unknown][] = [
     [kind.plain, {}], [kind.plain, []], [kind.plain, { a: [1, { b: 'c' }], d: undefined }], [kind.plain, Object.create(null)], [kind.plain, { get now() { return 1 } }],
     [kind.plain, { [Symbol('ignored')]: 1, kept: 2 }], [kind.plain, [undefined]], [kind.plain, JSON.parse('{"__proto__":{"a":1}}')],
     [kind.structured, { a: shared, b: shared }], [kind.structured, looped], [kind.structured, deep], [kind.structured, [1, , 3]], [kind.structured, getter], // oxlint-disable-line no-sparse-arrays
     [kind.structured, Object.assign([1], { named: 2 })], [kind.structured, /(a)/.exec('a')], [kind.structured, new (class Point { x = 1 })()],
-    [kind.structured, { when: new Date(0) }], [kind.structured, [1n]], [kind.structured, Array(3)], [kind.structured, Object.assign([], { length: 2 })],
+    [kind.plain, { when: new Date(0), data: new Uint8Array(9) }],
+    [kind.structured, [bytes, bytes.buffer]], [kind.structured, [bytes, new Uint8Array(bytes.buffer)]], [kind.structured, [bytes.subarray(1)]],
+    [kind.structured, [Buffer.alloc(3)]], [kind.structured, { when: Object.create(Date.prototype) as Date }], [kind.structured, { none: new Uint8Array() }],
+    [kind.structured, [1n]], [kind.structured, Array(3)], [kind.structured, Object.assign([], { length: 2 })],
     [kind.structured, Object.assign(Array(2), { 0: 1, extra: 2 })],
   ]
   for (const [expected, value] of cases) {
