@@ -176,6 +176,7 @@ export class Dispatcher implements LoadView {
     while (this.#drainLane(worker, drainBatch) > 0);
     this.#failWhere(worker, error, (position) => ((position - started) | 0) < 0)
     this.#settled()
+    this.wake() // the dead thread may have taken the doorbell's mode and not sent its message
   }
 
   /** The worker will never come back: all its tasks fail, and it is given no more. */

@@ -1,0 +1,73 @@
+/**
+ * The data set: the first 1,000,000 of the 3,000,000 US flights of 2001 in `vega-datasets`, written once as NDJSON.
+ *
+ * The file appears under its name only when it is whole.
+ */
+import { createReadStream, createWriteStream } from 'node:fs'
+import { mkdir, rename, rm } from 'node:fs/promises'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { SingleBar } from 'cli-progress'
+import { decompress } from 'fzstd'
+import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet'
+import { dataFolder, flightsFile, parquetFile } from './paths.js'
+
+export const flightCount = 1_000_000
+
+/** Rows decoded at once: a quarter of a second of work, 20 MB. */
+const batchRows = 50_000
+
+/** Writes the data set unless it is there. About 10 seconds, once. */
+export async function ensureFlights(): Promise<void> {
+  if (await countLines(flightsFile) === flightCount) return
+  await mkdir(dataFolder, { recursive: true })
+  const bar = new SingleBar({
+    format: 'Preparing the flights, once: {bar} {value} of {total} rows', barCompleteChar: '█', barIncompleteChar: '░', barsize: 24, clearOnComplete: true,
+  })
+  bar.start(flightCount, 0)
+  const partial = `${flightsFile}.${process.pid}.partial`
+  try {
+    await pipeline(Readable.from(flightLines((done) => bar.update(done))), createWriteStream(partial))
+    await rename(partial, flightsFile)
+  } finally {
+    bar.stop()
+    await rm(partial, { force: true })
+  }
+}
+
+async function* flightLines(onProgress: (rows: number) => void): AsyncGenerator<string> {
+  const file = await asyncBufferFromFile(parquetFile)
+  const compressors = { ZSTD: (input: Uint8Array, bytes: number) => decompress(input, new Uint8Array(bytes)) }
+  for (let from = 0; from < flightCount; from += batchRows) {
+    const rowEnd = Math.min(from + batchRows, flightCount)
+    const rows = await parquetReadObjects({ file, compressors, rowStart: from, rowEnd }) as ParquetFlight[]
+    yield rows.map(flightLine).join('')
+    onProgress(rowEnd)
+  }
+}
+
+interface ParquetFlight {
+  readonly date: Date
+  readonly delay: bigint
+  readonly distance: bigint
+  readonly origin: string
+  readonly destination: string
+}
+
+/** Times are local to the airport of departure, so they carry no zone. */
+function flightLine({ date, delay, distance, origin, destination }: ParquetFlight): string {
+  return `${JSON.stringify({ date: date.toISOString().slice(0, 19), delay: Number(delay), distance: Number(distance), origin, destination })}\n`
+}
+
+/** 0 when there is no such file. */
+async function countLines(path: string): Promise<number> {
+  let lines = 0
+  try {
+    for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
+      for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, at + 1)) lines += 1
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+  return lines
+}
