@@ -189,6 +189,7 @@ function checkPage(
   blocks.out += carved - nFree
   must(lists.pending <= 1, 'is in two pending queues')
   must(lists.active === (state === STATE_ACTIVE ? 1 : 0) && lists.partial === (state === STATE_PARTIAL ? 1 : 0) && lists.empty === 0, 'state disagrees with the lists it is in')
-  must(i32[page + EDGE] === (state === STATE_ACTIVE ? -1 : state === STATE_PARTIAL ? 0 : EDGE_ANY), 'edge is not that of its state')
+  const edge = i32[page + EDGE]!
+  must(edge === (state === STATE_ACTIVE ? -1 : state === STATE_PARTIAL ? 0 : EDGE_ANY) || (edge === -1 && state === STATE_PARTIAL && i32[page + USED] === 0), 'edge is not that of its state')
   if (state === STATE_FULL) must(free === 0 && limit === i32[page + END] && i32[page + WATCHED] === 1, 'is out of sight but has free blocks or is not watched')
 }

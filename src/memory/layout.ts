@@ -91,6 +91,12 @@ export const REMOTE_COUNT_SHIFT = 15
 export const REMOTE_COUNT_MASK = 0x1fff
 export const REMOTE_FIRST_MASK = 0x7fff
 
+// A free block: its first word is the link to the next one (0: last). Its second says that it is free, so that a second free is noticed;
+// malloc wipes it, and whoever finds it in a block that comes back makes sure by walking the lists.
+export const MARK = 1
+/** The mark of the free block at `ptr` is `ptr ^ MARK_KEY`. */
+export const MARK_KEY = 0x5bd1e995
+
 // Heap record. R_STATE: Atomics, everyone. R_PENDING: Atomics, everyone. The rest: the holder's alone, plain.
 export const R_STATE = 0
 export const CLASS_SLOTS = 48

@@ -7,7 +7,7 @@
  *   carved = (LIMIT − START) / STRIDE ≤ CAPACITY
  *   USED   = carved − |free list|              = held by callers + batched by senders + count in REMOTE
  *   ACTIVE   R_ACTIVE[class] points at it      EDGE −1   (a free below 0 is a double free)
- *   PARTIAL  in the list R_PARTIAL[class]      EDGE 0    (the free that empties it retires it)
+ *   PARTIAL  in the list R_PARTIAL[class]      EDGE 0    (the free that empties it retires it; −1 when it stays, empty, as the last)
  *   FULL     in no list; free list empty, all carved, REMOTE armed or the page on its way through R_PENDING; EDGE any
  *   EMPTY    in a list of empty pages, of no class; nothing carved
  * ```
@@ -15,11 +15,11 @@
  * leaves every single list intact; rebuilding a dead record repairs what was between two of them.
  */
 import { shared } from '../base/index.js'
-import { spanUnits, strideBytes, strideMagic } from './classes.js'
+import { CLASS_COUNT, spanUnits, strideBytes, strideMagic } from './classes.js'
 import { C } from './counters.js'
 import { badPointer, corrupt } from './faults.js'
 import {
-  CAPACITY, CLASS, CLASS_NONE, EDGE, EDGE_ANY, END, FREE, H_NO_PAGE, LIMIT, MAGIC, META_WORDS, NEXT, OWNER, PENDING_NEXT, PREV,
+  CAPACITY, CLASS, CLASS_NONE, EDGE, EDGE_ANY, END, FREE, H_NO_PAGE, LIMIT, MAGIC, MARK, MARK_KEY, META_WORDS, NEXT, OWNER, PENDING_NEXT, PREV,
   R_ACTIVE, R_EMPTY_MID, R_EMPTY_SMALL, R_PARTIAL, R_RUN_END, R_RUN_START, REMOTE, REMOTE_ARMED, REMOTE_COUNT_MASK, REMOTE_COUNT_SHIFT,
   REMOTE_FIRST_MASK, SPAN, START, STATE, STATE_ACTIVE, STATE_EMPTY, STATE_FULL, STATE_PARTIAL, STRIDE, UNIT_SHIFT, UNIT_WORDS, USED, WATCHED,
 } from './layout.js'
@@ -172,10 +172,17 @@ export function retire(v: View, page: number): void {
   i32[list + 1] = i32[list + 1]! + 1
 }
 
-/** Gives every kept empty page back. True when there was one. */
+/** Gives every empty page back. True when there was one. */
 export function returnEmpties(v: View): boolean {
-  const { i32 } = v
+  const { i32, record } = v
   let any = false
+  for (let c = 0; c < CLASS_COUNT; c++) {
+    for (let page = i32[record + R_PARTIAL + c]!; page !== 0; ) {
+      const next = i32[page + NEXT]!
+      if (i32[page + USED] === 0) retire(v, page)
+      page = next
+    }
+  }
   for (const span of [1, 8]) {
     const list = emptyList(v, span)
     for (let page = i32[list]!; page !== 0; page = i32[list]!) {
@@ -212,21 +219,46 @@ function form(v: View, page: number, c: number, unit: number, span: number): voi
   activate(v, page)
 }
 
+/** Whether a block is in the free list or the remote list of its page. Bounded, and safe while others change the lists. */
+function isListed(v: View, ptr: number, page: number): boolean {
+  const { i32 } = v
+  const start = i32[page + START]!
+  const end = i32[page + END]!
+  const remote = shared.load(i32, page + REMOTE)
+  for (const first of [i32[page + FREE]!, remoteCount(remote) === 0 ? 0 : start + ((remote & REMOTE_FIRST_MASK) << 2)]) {
+    let left = i32[page + CAPACITY]!
+    for (let block = first; block >= start && block < end && left > 0; block = i32[block]!, left--) if (block === ptr) return true
+  }
+  return false
+}
+
+/** A block that carries the mark of a free one is being freed again, unless its user wrote that very number there. */
+export function refuseSecondFree(v: View, ptr: number, page: number): void {
+  if (v.i32[ptr + MARK] !== (ptr ^ MARK_KEY) || !isListed(v, ptr, page)) return
+  v.f64[v.counters + C.badFrees]! += 1
+  throw badPointer(ptr, 'it is free already')
+}
+
 /**
- * A local free that changes what the page is: it was full, becomes empty, or gets back more than was out.
- * `used` is what USED will be.
+ * A local free that is out of the ordinary: the block may be free already; or the page was full, becomes empty, or gets back more
+ * than was out. `used` is what USED will be.
  */
 export function freeAtEdge(v: View, ptr: number, page: number, used: number): void {
   const { i32 } = v
-  if (used < 0) throw badPointer(ptr, 'every block of its page is free already, so it was freed twice')
+  refuseSecondFree(v, ptr, page)
+  if (used < 0) throw badPointer(ptr, 'every block of its page is free already')
   i32[ptr] = i32[page + FREE]!
+  i32[ptr + MARK] = ptr ^ MARK_KEY
   i32[page + FREE] = ptr
   i32[page + USED] = used
   if (i32[page + STATE] === STATE_FULL) {
     pushPartial(v, page)
     v.f64[v.counters + C.relisted]! += 1
   }
-  if (used === 0 && i32[page + STATE] === STATE_PARTIAL) retire(v, page)
+  if (used !== 0 || i32[page + STATE] !== STATE_PARTIAL) return
+  // One empty page per class stays listed: a class that goes on and off would otherwise carve its page anew each time.
+  if (i32[page + NEXT] === 0 && i32[page + PREV] === 0) i32[page + EDGE] = -1
+  else retire(v, page)
 }
 
 /** Reuses a kept empty page for class `c`. */

@@ -25,12 +25,13 @@
 import { shared } from '../base/index.js'
 import { C } from './counters.js'
 import { badPointer, corrupt } from './faults.js'
-import {
-  B_COUNT, B_FIRST, B_LAST, B_PAGE, BATCH_SLOTS, BATCH_WORDS, CAPACITY, CLASS, END, MAGIC, OWNER, PENDING_NEXT, R_BATCH, R_BATCHED,
-  R_OWED, R_PENDING, R_TAKEN, REMOTE, REMOTE_ARMED, REMOTE_COUNT_SHIFT, REMOTE_FIRST_MASK, START, UNIT_SHIFT, WATCHED,
-} from './layout.js'
-import { remoteCount } from './page.js'
+import * as layout from './layout.js'
+import { refuseSecondFree, remoteCount } from './page.js'
 import { recordWord, type View } from './view.js'
+
+// Local names, because V8 does not fold imported bindings (heap.ts).
+const { BATCH_SLOTS, BATCH_WORDS, B_COUNT, B_FIRST, B_LAST, B_PAGE, CAPACITY, CLASS, END, MAGIC, MARK, MARK_KEY, OWNER } = layout
+const { PENDING_NEXT, REMOTE, REMOTE_ARMED, REMOTE_COUNT_SHIFT, REMOTE_FIRST_MASK, R_BATCH, R_BATCHED, R_OWED, R_PENDING, R_TAKEN, START, UNIT_SHIFT, WATCHED } = layout
 
 const BATCH_MAX = 16
 
@@ -93,6 +94,7 @@ export function freeRemote(v: View, ptr: number, page: number): void {
   const start = i32[page + START]!
   const magic = i32[page + MAGIC]!
   if (Math.imul(ptr - start, magic) >>> 0 >= magic || ptr >= i32[page + END]!) throw badPointer(ptr, 'it points into a block, not at its start')
+  if (i32[ptr + MARK] === (ptr ^ MARK_KEY)) refuseSecondFree(v, ptr, page)
   const unit = start >>> UNIT_SHIFT
   const slot = record + R_BATCH + ((unit + (unit >>> 3)) & (BATCH_SLOTS - 1)) * BATCH_WORDS
   let count = i32[slot + B_COUNT]!
@@ -108,6 +110,7 @@ export function freeRemote(v: View, ptr: number, page: number): void {
   } else {
     i32[ptr] = i32[slot + B_FIRST]!
   }
+  i32[ptr + MARK] = ptr ^ MARK_KEY
   i32[slot + B_FIRST] = ptr
   i32[slot + B_COUNT] = count + 1
   i32[record + R_BATCHED] = i32[record + R_BATCHED]! + 1

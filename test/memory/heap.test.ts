@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { PercoreError } from '../../src/base/index.js'
+import { MARK, MARK_KEY } from '../../src/memory/layout.js'
 import { attachHeap, createHeap, type Ptr, type SharedHeap } from '../../src/memory/index.js'
 
 const MIB = 1 << 20
@@ -135,19 +136,48 @@ test('addresses that are no block are refused and change nothing', () => {
 })
 const attached = attachHeap(createHeap({ bytes: 4 * MIB }).handle)
 
-test('a second free of the same block is betrayed at the latest when more come back than went out', () => {
+test('a second free is refused at once and changes nothing, whoever does it and wherever the block is', () => {
   const heap = createHeap({ bytes: 8 * MIB })
-  const ptr = heap.malloc(64)
-  heap.free(ptr)
-  assert.throws(() => heap.free(ptr), code('ERR_PERCORE_BAD_POINTER'))
+  const other = attachHeap(heap.handle)
+  const [kept, freed, remote] = [heap.malloc(64), heap.malloc(64), heap.malloc(64)]
+  heap.free(freed)
+  for (const thread of [heap, other]) assert.throws(() => thread.free(freed), code('ERR_PERCORE_BAD_POINTER'))
+  other.free(remote)
+  other.flush()
+  for (const thread of [heap, other]) assert.throws(() => thread.free(remote), code('ERR_PERCORE_BAD_POINTER'))
+  clean(heap)
+  assert.equal(heap.audit({ quiet: true }).blocks.out, 1)
+  heap.free(kept)
   const big = heap.malloc(100_000)
   heap.free(big)
   assert.throws(() => heap.free(big), code('ERR_PERCORE_BAD_POINTER'))
   clean(heap)
+})
+
+test('a block whose user wrote the mark of a free block into it is freed all the same', () => {
+  const heap = createHeap({ bytes: 8 * MIB })
   const other = attachHeap(heap.handle)
-  const again = heap.malloc(30_000)
+  for (const thread of [heap, other]) {
+    const ptr = heap.malloc(64)
+    heap.i32(ptr, 2)[MARK] = ptr ^ MARK_KEY
+    thread.free(ptr)
+  }
+  other.flush()
+  heap.idle()
+  clean(heap)
+  assert.equal(heap.audit({ quiet: true }).blocks.out, 0)
+})
+
+test('when the marks are gone, more frees than allocations still betray themselves', () => {
+  const heap = createHeap({ bytes: 8 * MIB })
+  const other = attachHeap(heap.handle)
+  const ptr = heap.malloc(30_000)
+  const words = heap.i32(ptr, 2)
   assert.throws(() => {
-    for (let k = 0; k < 64; k++) other.free(again)
+    for (let k = 0; k < 64; k++) {
+      other.free(ptr)
+      words[MARK] = 0
+    }
     other.flush()
   }, code('ERR_PERCORE_BAD_POINTER'))
 })
