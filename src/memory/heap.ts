@@ -9,6 +9,7 @@
  *  layout.ts    where things lie          page.ts    pages of one owner         record.ts  one record per thread, pooled
  *  classes.ts   sizes and the stride      remote.ts  frees across threads       audit.ts   every invariant, checked
  *  reserve.ts   64 KiB units, one bit     reuse.ts   the must-reuse gate        stats.ts   every branch, counted
+ *  arena.ts     chunks of the reserve     large.ts   runs of units              faults.ts  what is said when it is wrong
  * ```
  *
  * The fast paths below are everything a malloc or free costs while a page has blocks: loads and stores of a few words of shared memory,
@@ -22,10 +23,10 @@ import { C } from './counters.js'
 import { badPointer } from './faults.js'
 import { freeLarge, takeLarge } from './large.js'
 import * as layout from './layout.js'
-import { freeAtEdge, returnEmpties } from './page.js'
+import { freeAtEdge } from './page.js'
 import { acquireRecord, poolRecord, reclaimRecord } from './record.js'
 import { flush, freeRemote } from './remote.js'
-import { drainPending, refill } from './reuse.js'
+import { drainPending, refill, trimGone, trimRecord } from './reuse.js'
 import { type HeapStats, readStats } from './stats.js'
 import { type Ptr, type View, viewOf } from './view.js'
 
@@ -59,6 +60,8 @@ export interface SharedHeap {
   flush(): void
   /** To be called before the thread parks: {@link SharedHeap.flush}, and takes in what other threads gave back. */
   idle(): void
+  /** Gives everything back to the common reserve that holds no block: when memory is short, or the thread has nothing to do for long. */
+  trim(): void
   /** The thread holding `record` has died: finishes what it left half done and pools its record whole. One supervisor, once per death. */
   reclaim(record: number): void
   /** The orderly end: pools this thread's record with all its pages for the next thread. The handle cannot be used afterwards. Idempotent. */
@@ -89,12 +92,14 @@ export interface HeapOptions {
   readonly byteLength?: number
   /** How many threads may be attached at a time; default 64. */
   readonly records?: number
+  /** How a thread's share grows: first chunk 1 MiB, doubling `levels` = 3 times, to at most 8 MiB. Multiples of 1 MiB. */
+  readonly chunks?: { readonly firstBytes?: number; readonly maxBytes?: number; readonly levels?: number }
 }
 
 // V8 reads an imported binding from memory at each use and folds a constant of the module itself: mixed went from 89 to 110 Mops/s.
 const { CLASS_BYTES_MAX, CLASS_COUNT, classBytes, classOf } = classes
 const { CLASS, CLASS_LARGE, EDGE, END, FREE, LIMIT, MAGIC, MARK, MARK_KEY, OWNER, OWNER_NONE, R_ACTIVE, SPAN, START, UNIT_BYTES, UNIT_SHIFT, USED } = layout
-const { H_BYTES_UNITS, H_END_WORD, H_MAGIC, H_NO_PAGE, H_RECORDS, MAGIC_VALUE } = layout
+const { GRANULE_BYTES, H_CHUNK_FIRST, H_CHUNK_LEVELS, H_CHUNK_MAX, H_END_WORD, H_MAGIC, H_NO_PAGE, H_RECORDS, MAGIC_VALUE } = layout
 
 const RECORDS_DEFAULT = 64
 
@@ -110,7 +115,7 @@ const RECORDS_DEFAULT = 64
  * ```
  */
 export function createHeap(options: HeapOptions): SharedHeap {
-  const { byteOffset = 0, records = RECORDS_DEFAULT } = options
+  const { byteOffset = 0, records = RECORDS_DEFAULT, chunks = {} } = options
   const buffer = options.buffer ?? newBuffer(options.bytes)
   const byteLength = options.byteLength ?? buffer.byteLength - byteOffset
   if (!(byteLength >= 0 && byteOffset + byteLength <= buffer.byteLength)) {
@@ -120,10 +125,18 @@ export function createHeap(options: HeapOptions): SharedHeap {
   const i32 = new Int32Array(buffer, byteOffset, H_NO_PAGE + LIMIT + OWNER)
   if (i32[H_MAGIC] !== 0) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `there is something at byte ${byteOffset} already; a new heap needs zeros`)
   i32[H_RECORDS] = records
-  i32[H_BYTES_UNITS] = geometry.endUnit
   i32[H_END_WORD] = (byteOffset + byteLength) / 4
+  i32[H_CHUNK_FIRST] = granulesOf('first', chunks.firstBytes ?? GRANULE_BYTES)
+  i32[H_CHUNK_MAX] = granulesOf('max', chunks.maxBytes ?? 8 * GRANULE_BYTES)
+  i32[H_CHUNK_LEVELS] = chunks.levels ?? 3
   i32[H_MAGIC] = MAGIC_VALUE
   return open(buffer, byteOffset, geometry)
+}
+
+function granulesOf(name: string, bytes: number): number {
+  const granules = bytes / GRANULE_BYTES
+  if (Number.isInteger(granules) && granules >= 1 && granules <= 1024) return granules
+  throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `chunks.${name}Bytes must be a multiple of ${GRANULE_BYTES} up to ${1024 * GRANULE_BYTES}, not ${bytes}`)
 }
 
 function newBuffer(bytes: number | undefined): SharedArrayBuffer {
@@ -201,7 +214,9 @@ function bind(v: View, handle: HeapHandle): SharedHeap {
     flush(v)
     const block = takeBlock(v, bytes)
     if (block !== 0) return block as Ptr
-    const again = returnEmpties(v) ? takeBlock(v, bytes) : 0
+    trimRecord(v)
+    trimGone(v)
+    const again = takeBlock(v, bytes)
     if (again === 0) v.f64[v.counters + C.outOfMemory]! += 1
     return again as Ptr
   }
@@ -257,13 +272,17 @@ function bind(v: View, handle: HeapHandle): SharedHeap {
       flush(v)
       for (let c = 0; c < CLASS_COUNT; c++) drainPending(v, c)
     },
+    trim(): void {
+      flush(v)
+      trimRecord(v)
+    },
     reclaim: (dead: number): void => reclaimRecord(v, dead),
     detach(): void {
       poolRecord(v)
       const gone = (): never => {
         throw new PercoreError('ERR_PERCORE_CLOSED', 'this thread has detached from the heap; attach again')
       }
-      Object.assign(heap, { malloc: gone, tryMalloc: gone, free: gone, flush: gone, idle: gone, reclaim: gone, detach: () => {} })
+      Object.assign(heap, { malloc: gone, tryMalloc: gone, free: gone, flush: gone, idle: gone, trim: gone, reclaim: gone, detach: () => {} })
     },
     stats: (): HeapStats => readStats(v),
     audit: (options?: { readonly quiet?: boolean }): AuditReport => auditHeap(v, options?.quiet === true),

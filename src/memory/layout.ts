@@ -4,9 +4,9 @@
  * Invariant: nothing here depends on the thread, so every thread that opens the same handle finds the same places.
  *
  * ```text
- *  byteOffset                                                                          byteOffset + byteLength
- *  | header | records | unit table | unit bitmap | page metadata | … | unit | unit | unit | … | unit |
- *    1 KiB    2 KiB each  4 B/unit     1 bit/unit     192 B/unit       64 KiB each, aligned in the buffer
+ *  byteOffset                                                                                   byteOffset + byteLength
+ *  | header | records | unit table | unit bitmap | granules | page metadata | … | unit | unit | … | unit |
+ *    1 KiB    2 KiB each  4 B/unit     1 bit/unit   4 B/16 units  192 B/unit       64 KiB each, aligned in the buffer
  * ```
  *
  * Every address is an index of a 4-byte word of the whole buffer, so `pointer >>> UNIT_SHIFT` is the unit, and the unit table
@@ -25,16 +25,23 @@ const WORDS_MAX = 2 ** 31
 export const RECORDS_MAX = 1024
 const LINE_WORDS = 16
 
-// Header. Written once by the creator, except HINT, which is a guess that all may overwrite plainly.
+// Header. Written once by the creator.
 export const MAGIC_VALUE = 0x70_63_68_31
 export const H_MAGIC = 0
 export const H_RECORDS = 1
-export const H_BYTES_UNITS = 2
-export const H_END_WORD = 3
-export const H_HINT = 16
+export const H_END_WORD = 2
+/** Sizes of a record's chunks, in granules: the first, the largest, and how often it doubles. */
+export const H_CHUNK_FIRST = 4
+export const H_CHUNK_MAX = 5
+export const H_CHUNK_LEVELS = 6
 /** A page that is always full and never anyone's: what a class without an active page points at. */
 export const H_NO_PAGE = 64
 const HEADER_WORDS = 256
+
+/** What records reserve from the common reserve at a time: 1 MiB, 16 units. */
+export const GRANULE_SHIFT = 4
+export const GRANULE_UNITS: number = 1 << GRANULE_SHIFT
+export const GRANULE_BYTES: number = GRANULE_UNITS * UNIT_BYTES
 
 // Page metadata, first line: the owner's alone, plain.
 /** First block of the free list, 0 when none. Links are the first word of each free block. */
@@ -124,7 +131,11 @@ export const R_EMPTY_SMALL: number = R_OWED + 4
 export const R_EMPTY_MID: number = R_OWED + 6
 /** Number of blocks in R_BATCH. */
 export const R_BATCHED: number = R_OWED + 8
-export const R_PENDING: number = alignUp(R_OWED + 9, LINE_WORDS) + LINE_WORDS
+/** How many granules the record has reserved, how many times it did, and where the lowest free unit of them may be. */
+export const R_GRANULES: number = R_OWED + 9
+export const R_LEVEL: number = R_OWED + 10
+export const R_LOWEST: number = R_OWED + 11
+export const R_PENDING: number = alignUp(R_OWED + 12, LINE_WORDS) + LINE_WORDS
 export const R_COUNTERS: number = R_PENDING + CLASS_SLOTS + LINE_WORDS
 export const COUNTER_SLOTS = 48
 export const RECORD_WORDS: number = alignUp(R_COUNTERS + COUNTER_SLOTS * 2, 64)
@@ -144,6 +155,8 @@ export interface Geometry {
   readonly unitTable: number
   /** Indexed by absolute unit >>> 5. */
   readonly bitmap: number
+  /** Indexed by absolute unit >>> GRANULE_SHIFT: 1 + the record that reserved the granule, or 0. */
+  readonly granules: number
   /** `metas + unit * META_WORDS` is the metadata of an absolute unit. */
   readonly metas: number
   readonly firstUnit: number
@@ -167,10 +180,11 @@ export function geometryOf(byteOffset: number, byteLength: number, recordCount: 
   const records = base + HEADER_WORDS
   const unitTable = records + recordCount * RECORD_WORDS
   const bitmap = alignUp(unitTable + endUnit, LINE_WORDS)
-  const metasLow = alignUp(bitmap + Math.ceil(endUnit / 32), LINE_WORDS)
+  const granules = alignUp(bitmap + Math.ceil(endUnit / 32), LINE_WORDS)
+  const metasLow = alignUp(granules + Math.ceil(endUnit / GRANULE_UNITS), LINE_WORDS)
   const firstUnit = Math.ceil((metasLow + Math.max(0, endUnit - lowUnit) * META_WORDS) / UNIT_WORDS)
   if (!(firstUnit < endUnit)) {
     throw bad(`${byteLength} bytes hold no page beside ${recordCount} records: give at least ${(firstUnit + 1) * UNIT_BYTES - byteOffset} bytes`)
   }
-  return { base, recordCount, records, unitTable, bitmap, metas: metasLow - lowUnit * META_WORDS, firstUnit, endUnit }
+  return { base, recordCount, records, unitTable, bitmap, granules, metas: metasLow - lowUnit * META_WORDS, firstUnit, endUnit }
 }

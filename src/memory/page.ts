@@ -15,21 +15,21 @@
  * leaves every single list intact; rebuilding a dead record repairs what was between two of them.
  */
 import { shared } from '../base/index.js'
+import { returnNoted, takeUnits } from './arena.js'
 import { CLASS_COUNT, spanUnits, strideBytes, strideMagic } from './classes.js'
 import { C } from './counters.js'
 import { badPointer, corrupt } from './faults.js'
 import {
-  CAPACITY, CLASS, CLASS_NONE, EDGE, EDGE_ANY, END, FREE, H_NO_PAGE, LIMIT, MAGIC, MARK, MARK_KEY, META_WORDS, NEXT, OWNER, PENDING_NEXT, PREV,
+  CAPACITY, CLASS, CLASS_NONE, EDGE, EDGE_ANY, END, FREE, H_NO_PAGE, LIMIT, MAGIC, MARK, MARK_KEY, META_WORDS, NEXT, OWNER, OWNER_NONE, PENDING_NEXT, PREV,
   R_ACTIVE, R_EMPTY_MID, R_EMPTY_SMALL, R_PARTIAL, R_RUN_END, R_RUN_START, REMOTE, REMOTE_ARMED, REMOTE_COUNT_MASK, REMOTE_COUNT_SHIFT,
   REMOTE_FIRST_MASK, SPAN, START, STATE, STATE_ACTIVE, STATE_EMPTY, STATE_FULL, STATE_PARTIAL, STRIDE, UNIT_SHIFT, UNIT_WORDS, USED, WATCHED,
 } from './layout.js'
-import { claimUnits, releaseNotedRun } from './reserve.js'
 import type { View } from './view.js'
 
 /** Words carved at a time: building the list of a whole page at once would touch all of it. */
 const CARVE_WORDS = 1024
 /** Empty pages a record keeps for itself, by span; one more goes back to the reserve. */
-const EMPTY_SMALL_MAX = 16
+const EMPTY_SMALL_MAX = 8
 const EMPTY_MID_MAX = 4
 
 export function remoteCount(remote: number): number {
@@ -97,12 +97,49 @@ export function adoptRemote(v: View, page: number): boolean {
   const seen = i32[page + REMOTE]! // a plain poll: only an owner empties this word, and a miss is found by the armed edge
   if (remoteCount(seen) === 0) return false
   const remote = shared.exchange(i32, page + REMOTE, 0)
-  const count = remoteCount(remote)
+  const count = (remote >>> REMOTE_COUNT_SHIFT) & REMOTE_COUNT_MASK // no call between taking the list and having it
   i32[page + FREE] = i32[page + START]! + ((remote & REMOTE_FIRST_MASK) << 2)
   i32[page + USED] = i32[page + USED]! - count
   v.f64[v.counters + C.remoteAdopted]! += count
   if (i32[page + USED]! < 0) throw corrupt(v, page, `${count} blocks came back from other threads, more than were out`)
   return true
+}
+
+/**
+ * Moves the remote list in front of a free list that is not empty. It walks first and takes then, because the end of a list that others
+ * only add to at its head stays where it is. False when there was none, or when its links make no sense and it was dropped.
+ */
+export function mergeRemote(v: View, page: number): boolean {
+  const { i32 } = v
+  for (;;) {
+    const remote = shared.load(i32, page + REMOTE)
+    const count = remoteCount(remote)
+    if (count === 0) return false
+    const start = i32[page + START]!
+    const first = start + ((remote & REMOTE_FIRST_MASK) << 2)
+    let last = first
+    let left = count - 1
+    for (; left > 0 && isBlock(v, page, last); left--) last = i32[last]!
+    if (!isBlock(v, page, last) || i32[page + USED]! < count) {
+      if (shared.compareExchange(i32, page + REMOTE, remote, 0) !== remote) continue
+      v.f64[v.counters + C.quarantined]! += count
+      return false
+    }
+    if (shared.compareExchange(i32, page + REMOTE, remote, 0) === remote) {
+      i32[last] = i32[page + FREE]!
+      i32[page + FREE] = first
+      i32[page + USED] = i32[page + USED]! - count
+      v.f64[v.counters + C.remoteAdopted]! += count
+      return true
+    }
+  }
+}
+
+/** Whether `ptr` is the start of a carved block of the page. */
+export function isBlock(v: View, page: number, ptr: number): boolean {
+  const { i32 } = v
+  const offset = ptr - i32[page + START]!
+  return offset >= 0 && ptr < i32[page + LIMIT]! && Number.isInteger(offset / i32[page + STRIDE]!)
 }
 
 /**
@@ -139,14 +176,13 @@ export function disarm(v: View, page: number): boolean {
 
 /** Gives the units of an unlisted page back to the reserve. */
 export function returnPage(v: View, page: number): void {
-  const { i32, geometry, record } = v
-  const span = i32[page + SPAN]!
+  const { i32, record } = v
   const unit = i32[page + START]! >>> UNIT_SHIFT
-  i32[page + OWNER] = -1
-  i32[page + CLASS] = CLASS_NONE
   i32[record + R_RUN_START] = unit
-  i32[record + R_RUN_END] = unit + span
-  releaseNotedRun(i32, geometry, record)
+  i32[record + R_RUN_END] = unit + i32[page + SPAN]!
+  i32[page + OWNER] = OWNER_NONE
+  i32[page + CLASS] = CLASS_NONE
+  returnNoted(v)
   v.f64[v.counters + C.pagesReturned]! += 1
 }
 
@@ -172,13 +208,19 @@ export function retire(v: View, page: number): void {
   i32[list + 1] = i32[list + 1]! + 1
 }
 
-/** Gives every empty page back. True when there was one. */
-export function returnEmpties(v: View): boolean {
+/** Gives every page back to the reserve that holds no block, active or not. */
+export function trimPages(v: View): void {
   const { i32, record } = v
-  let any = false
   for (let c = 0; c < CLASS_COUNT; c++) {
+    const active = i32[record + R_ACTIVE + c]!
+    if (active !== noPage(v)) mergeRemote(v, active)
+    if (active !== noPage(v) && i32[active + USED] === 0) {
+      i32[record + R_ACTIVE + c] = noPage(v)
+      pushPartial(v, active)
+    }
     for (let page = i32[record + R_PARTIAL + c]!; page !== 0; ) {
       const next = i32[page + NEXT]!
+      mergeRemote(v, page)
       if (i32[page + USED] === 0) retire(v, page)
       page = next
     }
@@ -189,10 +231,8 @@ export function returnEmpties(v: View): boolean {
       i32[list] = i32[page + NEXT]!
       i32[list + 1] = i32[list + 1]! - 1
       returnPage(v, page)
-      any = true
     }
   }
-  return any
 }
 
 /** Shapes a page for class `c` and makes it the active one. The page has `span` units from `unit` and nothing in use. */
@@ -278,7 +318,7 @@ export function takeEmpty(v: View, c: number): number {
 export function takeNew(v: View, c: number): number {
   const { i32, geometry, record } = v
   const span = spanUnits(c)
-  const unit = claimUnits(i32, geometry, record, span)
+  const unit = takeUnits(v, span)
   if (unit === 0) return 0
   const page = geometry.metas + unit * META_WORDS
   shared.store(i32, page + REMOTE, 0)

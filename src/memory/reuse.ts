@@ -9,13 +9,14 @@
  * 5. pages of records in the pool;  6. a new page.
  */
 import { shared } from '../base/index.js'
-import { spanUnits } from './classes.js'
+import { returnVacant } from './arena.js'
+import { CLASS_COUNT, spanUnits } from './classes.js'
 import { C } from './counters.js'
 import {
   END, FREE, LIMIT, OWNER, R_ACTIVE, R_BORROWED, R_EMPTY_MID, R_EMPTY_SMALL, R_PARTIAL, R_PENDING, R_STATE, R_TAKEN, RECORD_BORROWED,
   RECORD_POOLED, REMOTE, STATE, STATE_FULL, STATE_PARTIAL, USED,
 } from './layout.js'
-import { activate, adoptRemote, extend, noPage, pushPartial, remoteCount, retire, setFull, takeEmpty, takeNew, unlinkPartial } from './page.js'
+import { activate, adoptRemote, extend, noPage, pushPartial, remoteCount, retire, setFull, takeEmpty, takeNew, trimPages, unlinkPartial } from './page.js'
 import { takePending } from './remote.js'
 import { recordWord, type View } from './view.js'
 
@@ -107,6 +108,27 @@ function fromGone(v: View, c: number): number {
     i32[record + R_ACTIVE + c] = noPage(v)
   }
   return 0
+}
+
+/** Gives back what the records in the pool hold without a block in it: when memory is short. */
+export function trimGone(v: View): void {
+  const { i32, geometry, record } = v
+  for (let other = 0; other < geometry.recordCount; other++) {
+    const theirs = recordWord(geometry, other)
+    if (i32[theirs + R_STATE] !== RECORD_POOLED) continue
+    if (shared.compareExchange(i32, theirs + R_STATE, RECORD_POOLED, RECORD_BORROWED) !== RECORD_POOLED) continue
+    i32[record + R_BORROWED] = other + 1
+    trimRecord({ ...v, me: other, record: theirs })
+    shared.store(i32, theirs + R_STATE, RECORD_POOLED)
+    i32[record + R_BORROWED] = 0
+  }
+}
+
+/** Gives back to the reserve whatever of a record holds no block. */
+export function trimRecord(v: View): void {
+  for (let c = 0; c < CLASS_COUNT; c++) drainPending(v, c)
+  trimPages(v)
+  returnVacant(v)
 }
 
 /** Gives class `c` an active page with a free block and returns the page, or 0 when the heap is full. */
