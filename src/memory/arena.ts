@@ -14,7 +14,7 @@ import {
   type Geometry, GRANULE_SHIFT, GRANULE_UNITS, H_CHUNK_FIRST, H_CHUNK_LEVELS, H_CHUNK_MAX, R_GRANULES, R_LEVEL, R_LOWEST, R_RUN_END,
   R_RUN_START,
 } from './layout.js'
-import { claimUnits, IN_ANY, IN_UNRESERVED, releaseNotedRun } from './reserve.js'
+import { claimUnits, IN_ANY, IN_UNRESERVED, isTaken, releaseNotedRun } from './reserve.js'
 import type { View } from './view.js'
 
 /** The granule that a unit lies in, if it is a whole one of this heap; else −1. */
@@ -105,6 +105,18 @@ function unreserve(v: View, granule: number): void {
   i32[record + R_GRANULES] = i32[record + R_GRANULES]! - 1
   i32[record + R_LEVEL] = Math.max(0, i32[record + R_LEVEL]! - 1)
   v.f64[v.counters + C.granulesReturned]! += 1
+}
+
+/** The first `count` free units of the record's granules, after reserving as many as that takes or are to be had. */
+export function arenaUnits(v: View, count: number): number[] {
+  const { i32, geometry: g, me } = v
+  for (;;) {
+    const units: number[] = []
+    for (let unit = g.firstUnit; unit < g.endUnit && units.length < count; unit++) {
+      if (i32[g.granules + (unit >>> GRANULE_SHIFT)] === me + 1 && !isTaken(i32, g, unit)) units.push(unit)
+    }
+    if (units.length >= count || reserveChunk(v, Math.ceil((count - units.length) / GRANULE_UNITS)) === 0) return units
+  }
 }
 
 /** Finds a dead record's granules again, and gives the vacant ones back. */

@@ -24,8 +24,10 @@ import { badPointer } from './faults.js'
 import { freeLarge, takeLarge } from './large.js'
 import * as layout from './layout.js'
 import { freeAtEdge } from './page.js'
+import { defaultPlan, learnPlan, prewarm, type PrewarmPlan, pretouch } from './prewarm.js'
 import { acquireRecord, poolRecord, reclaimRecord } from './record.js'
 import { flush, freeRemote } from './remote.js'
+import { alignedSize, copyBlock, mayStay } from './resize.js'
 import { drainPending, refill, trimGone, trimRecord } from './reuse.js'
 import { type HeapStats, readStats } from './stats.js'
 import { type Ptr, type View, viewOf } from './view.js'
@@ -54,6 +56,15 @@ export interface SharedHeap {
    * back than went out.
    */
   free(ptr: Ptr): void
+  /** As {@link SharedHeap.malloc}, filled with zeros. */
+  calloc(bytes: number): Ptr
+  /**
+   * A block of at least `bytes` with the content of `ptr` as far as it fits; `ptr` itself when it fits well, else it is freed. `ptr` 0 is
+   * malloc. When there is no room it throws ERR_PERCORE_OUT_OF_MEMORY and `ptr` stays as it was.
+   */
+  realloc(ptr: Ptr, bytes: number): Ptr
+  /** As {@link SharedHeap.malloc}, aligned to `align` bytes within the buffer: a power of two up to 65,536. */
+  memalign(align: number, bytes: number): Ptr
   /** Bytes that may be used at `ptr`; at least what was asked for. */
   usableSize(ptr: Ptr): number
   /** Sends batched frees to the threads that own the blocks: at the end of a turn, or when memory is short elsewhere. */
@@ -62,6 +73,13 @@ export interface SharedHeap {
   idle(): void
   /** Gives everything back to the common reserve that holds no block: when memory is short, or the thread has nothing to do for long. */
   trim(): void
+  /**
+   * Makes blocks ready before they are needed: carved and touched, so that the first allocation costs what the thousandth does. Default:
+   * {@link defaultPlan}; 'learned': what the busiest thread of this heap has in use now, up to 2 MiB. Returns the bytes made ready.
+   */
+  prewarm(plan?: PrewarmPlan | 'learned'): number
+  /** Touches `bytes` of free memory in this thread's reach, whatever it will be used for. Returns the bytes touched. */
+  pretouch(bytes: number): number
   /** The thread holding `record` has died: finishes what it left half done and pools its record whole. One supervisor, once per death. */
   reclaim(record: number): void
   /** The orderly end: pools this thread's record with all its pages for the next thread. The handle cannot be used afterwards. Idempotent. */
@@ -267,6 +285,22 @@ function bind(v: View, handle: HeapHandle): SharedHeap {
       const page = pageOf(ptr)
       return i32[page + CLASS] === CLASS_LARGE ? i32[page + SPAN]! * UNIT_BYTES : classBytes[i32[page + CLASS]!]!
     },
+    calloc(bytes: number): Ptr {
+      const ptr = malloc(bytes)
+      new Float64Array(buffer, ptr * 4, Math.ceil(bytes / 16) * 2).fill(0)
+      return ptr
+    },
+    realloc(ptr: Ptr, bytes: number): Ptr {
+      const usable = ptr === 0 ? 0 : heap.usableSize(ptr)
+      if (ptr !== 0 && mayStay(usable, bytes)) return ptr
+      const moved = malloc(bytes)
+      copyBlock(v.f64, ptr, moved, Math.min(usable, bytes))
+      free(ptr)
+      return moved
+    },
+    memalign: (align: number, bytes: number): Ptr => malloc(alignedSize(align, bytes)),
+    prewarm: (plan: PrewarmPlan | 'learned' = defaultPlan): number => prewarm(v, plan === 'learned' ? learnPlan(v) : plan, tryMalloc, free),
+    pretouch: (bytes: number): number => pretouch(v, bytes),
     flush: (): void => flush(v),
     idle(): void {
       flush(v)
@@ -282,7 +316,8 @@ function bind(v: View, handle: HeapHandle): SharedHeap {
       const gone = (): never => {
         throw new PercoreError('ERR_PERCORE_CLOSED', 'this thread has detached from the heap; attach again')
       }
-      Object.assign(heap, { malloc: gone, tryMalloc: gone, free: gone, flush: gone, idle: gone, trim: gone, reclaim: gone, detach: () => {} })
+      const methods = ['malloc', 'tryMalloc', 'calloc', 'realloc', 'memalign', 'free', 'flush', 'idle', 'trim', 'prewarm', 'pretouch', 'reclaim']
+      Object.assign(heap, Object.fromEntries(methods.map((name) => [name, gone])), { detach: () => {} })
     },
     stats: (): HeapStats => readStats(v),
     audit: (options?: { readonly quiet?: boolean }): AuditReport => auditHeap(v, options?.quiet === true),

@@ -2,5 +2,6 @@
 export type { AuditReport } from './audit.js'
 export type { CounterName } from './counters.js'
 export { attachHeap, createHeap, type HeapHandle, type HeapOptions, type SharedHeap } from './heap.js'
+export { defaultPlan, type PrewarmPlan } from './prewarm.js'
 export type { HeapStats, RecordStats } from './stats.js'
 export type { Ptr } from './view.js'
