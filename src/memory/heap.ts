@@ -17,9 +17,11 @@
  * faster than private fields. That holds for the first heap a thread opens; further ones in the same thread share generic code.
  */
 import { PercoreError } from '../base/index.js'
+import type { HeapHandle, HeapOptions, SharedHeap } from './api.js'
 import { type AuditReport, auditHeap } from './audit.js'
 import * as classes from './classes.js'
 import { C } from './counters.js'
+import { guard } from './debug.js'
 import { badPointer } from './faults.js'
 import { freeLarge, takeLarge } from './large.js'
 import * as layout from './layout.js'
@@ -32,92 +34,10 @@ import { drainPending, refill, trimGone, trimRecord } from './reuse.js'
 import { type HeapStats, readStats } from './stats.js'
 import { type Ptr, type View, viewOf } from './view.js'
 
-/** What another thread needs to attach: send it with postMessage or workerData. */
-export interface HeapHandle {
-  readonly buffer: SharedArrayBuffer
-  readonly byteOffset: number
-}
-
-/** One thread's access to a shared heap. Only the thread that created or attached it may call it. */
-export interface SharedHeap {
-  readonly handle: HeapHandle
-  /** Which of the heap's records this thread holds. A supervisor needs it should the thread die. */
-  readonly record: number
-  /**
-   * Returns a block of at least `bytes`, aligned to 16, content undefined. Throws ERR_PERCORE_OUT_OF_MEMORY when there is no room (the heap
-   * stays usable) and ERR_PERCORE_INVALID_OPTION when `bytes` is negative or not a number.
-   */
-  malloc(bytes: number): Ptr
-  /** As {@link SharedHeap.malloc}, but 0 when there is no room. */
-  tryMalloc(bytes: number): Ptr
-  /**
-   * Frees a block, whichever thread allocated it; 0 is ignored. Blocks of other threads travel back in batches: see {@link SharedHeap.flush}.
-   * Throws ERR_PERCORE_BAD_POINTER, changing nothing, for an address that is not the start of a block, or when more blocks of a page come
-   * back than went out.
-   */
-  free(ptr: Ptr): void
-  /** As {@link SharedHeap.malloc}, filled with zeros. */
-  calloc(bytes: number): Ptr
-  /**
-   * A block of at least `bytes` with the content of `ptr` as far as it fits; `ptr` itself when it fits well, else it is freed. `ptr` 0 is
-   * malloc. When there is no room it throws ERR_PERCORE_OUT_OF_MEMORY and `ptr` stays as it was.
-   */
-  realloc(ptr: Ptr, bytes: number): Ptr
-  /** As {@link SharedHeap.malloc}, aligned to `align` bytes within the buffer: a power of two up to 65,536. */
-  memalign(align: number, bytes: number): Ptr
-  /** Bytes that may be used at `ptr`; at least what was asked for. */
-  usableSize(ptr: Ptr): number
-  /** Sends batched frees to the threads that own the blocks: at the end of a turn, or when memory is short elsewhere. */
-  flush(): void
-  /** To be called before the thread parks: {@link SharedHeap.flush}, and takes in what other threads gave back. */
-  idle(): void
-  /** Gives everything back to the common reserve that holds no block: when memory is short, or the thread has nothing to do for long. */
-  trim(): void
-  /**
-   * Makes blocks ready before they are needed: carved and touched, so that the first allocation costs what the thousandth does. Default:
-   * {@link defaultPlan}; 'learned': what the busiest thread of this heap has in use now, up to 2 MiB. Returns the bytes made ready.
-   */
-  prewarm(plan?: PrewarmPlan | 'learned'): number
-  /** Touches `bytes` of free memory in this thread's reach, whatever it will be used for. Returns the bytes touched. */
-  pretouch(bytes: number): number
-  /** The thread holding `record` has died: finishes what it left half done and pools its record whole. One supervisor, once per death. */
-  reclaim(record: number): void
-  /** The orderly end: pools this thread's record with all its pages for the next thread. The handle cannot be used afterwards. Idempotent. */
-  detach(): void
-  /** Counters and sizes of the whole heap; other threads may keep working. */
-  stats(): HeapStats
-  /**
-   * Checks every invariant. Exact for this thread's pages and those of pooled records; with `quiet: true`, the caller's promise that no
-   * other thread is in the heap meanwhile, for everything.
-   */
-  audit(options?: { readonly quiet?: boolean }): AuditReport
-  /** A view of `length` bytes at `ptr`. Making a view costs about half a microsecond: keep it. */
-  bytes(ptr: Ptr, length: number): Uint8Array<SharedArrayBuffer>
-  /** A view of `length` 32-bit words at `ptr`. */
-  i32(ptr: Ptr, length: number): Int32Array<SharedArrayBuffer>
-  /** A view of `length` doubles at `ptr`. */
-  f64(ptr: Ptr, length: number): Float64Array<SharedArrayBuffer>
-}
-
-/** Either a size, for a buffer of its own, or a range of zeros within a buffer that holds other things too. */
-export interface HeapOptions {
-  /** Size of the new buffer. Address space only: memory is used when touched. Node 20 allows 8 GiB here. */
-  readonly bytes?: number
-  readonly buffer?: SharedArrayBuffer
-  /** A multiple of 64; default 0. */
-  readonly byteOffset?: number
-  /** Default: to the end of the buffer. */
-  readonly byteLength?: number
-  /** How many threads may be attached at a time; default 64. */
-  readonly records?: number
-  /** How a thread's share grows: first chunk 1 MiB, doubling `levels` = 3 times, to at most 8 MiB. Multiples of 1 MiB. */
-  readonly chunks?: { readonly firstBytes?: number; readonly maxBytes?: number; readonly levels?: number }
-}
-
 // V8 reads an imported binding from memory at each use and folds a constant of the module itself: mixed went from 89 to 110 Mops/s.
 const { CLASS_BYTES_MAX, CLASS_COUNT, classBytes, classOf } = classes
 const { CLASS, CLASS_LARGE, EDGE, END, FREE, LIMIT, MAGIC, MARK, MARK_KEY, OWNER, OWNER_NONE, R_ACTIVE, SPAN, START, UNIT_BYTES, UNIT_SHIFT, USED } = layout
-const { GRANULE_BYTES, H_CHUNK_FIRST, H_CHUNK_LEVELS, H_CHUNK_MAX, H_END_WORD, H_MAGIC, H_NO_PAGE, H_RECORDS, MAGIC_VALUE } = layout
+const { GRANULE_BYTES, H_CHUNK_FIRST, H_CHUNK_LEVELS, H_CHUNK_MAX, H_DEBUG, H_END_WORD, H_MAGIC, H_NO_PAGE, H_RECORDS, MAGIC_VALUE } = layout
 
 const RECORDS_DEFAULT = 64
 
@@ -133,13 +53,13 @@ const RECORDS_DEFAULT = 64
  * ```
  */
 export function createHeap(options: HeapOptions): SharedHeap {
-  const { byteOffset = 0, records = RECORDS_DEFAULT, chunks = {} } = options
+  const { byteOffset = 0, records = RECORDS_DEFAULT, chunks = {}, debug = false } = options
   const buffer = options.buffer ?? newBuffer(options.bytes)
   const byteLength = options.byteLength ?? buffer.byteLength - byteOffset
   if (!(byteLength >= 0 && byteOffset + byteLength <= buffer.byteLength)) {
     throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `a heap of ${byteLength} bytes at ${byteOffset} does not fit a buffer of ${buffer.byteLength}`)
   }
-  const geometry = layout.geometryOf(byteOffset, byteLength, records)
+  const geometry = layout.geometryOf(byteOffset, byteLength, records, debug)
   const i32 = new Int32Array(buffer, byteOffset, H_NO_PAGE + LIMIT + OWNER)
   if (i32[H_MAGIC] !== 0) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `there is something at byte ${byteOffset} already; a new heap needs zeros`)
   i32[H_RECORDS] = records
@@ -147,6 +67,7 @@ export function createHeap(options: HeapOptions): SharedHeap {
   i32[H_CHUNK_FIRST] = granulesOf('first', chunks.firstBytes ?? GRANULE_BYTES)
   i32[H_CHUNK_MAX] = granulesOf('max', chunks.maxBytes ?? 8 * GRANULE_BYTES)
   i32[H_CHUNK_LEVELS] = chunks.levels ?? 3
+  i32[H_DEBUG] = debug ? 1 : 0
   i32[H_MAGIC] = MAGIC_VALUE
   return open(buffer, byteOffset, geometry)
 }
@@ -176,12 +97,14 @@ export function attachHeap(handle: HeapHandle): SharedHeap {
   const { buffer, byteOffset } = handle
   const i32 = new Int32Array(buffer, byteOffset, H_NO_PAGE)
   if (i32[H_MAGIC] !== MAGIC_VALUE) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `there is no heap at byte ${byteOffset} of this buffer`)
-  return open(buffer, byteOffset, layout.geometryOf(byteOffset, (i32[H_END_WORD]! >>> 0) * 4 - byteOffset, i32[H_RECORDS]!))
+  return open(buffer, byteOffset, layout.geometryOf(byteOffset, (i32[H_END_WORD]! >>> 0) * 4 - byteOffset, i32[H_RECORDS]!, i32[H_DEBUG] === 1))
 }
 
 function open(buffer: SharedArrayBuffer, byteOffset: number, geometry: layout.Geometry): SharedHeap {
   const words = new Int32Array(buffer, 0, geometry.firstUnit * 2 ** UNIT_SHIFT)
-  return bind(viewOf(buffer, geometry, acquireRecord(words, geometry)), { buffer, byteOffset })
+  const v = viewOf(buffer, geometry, acquireRecord(words, geometry))
+  const heap = bind(v, { buffer, byteOffset })
+  return geometry.debugMap === 0 ? heap : guard(v, heap)
 }
 
 function outOfMemory(v: View, bytes: number): PercoreError {

@@ -34,6 +34,7 @@ export const H_END_WORD = 2
 export const H_CHUNK_FIRST = 4
 export const H_CHUNK_MAX = 5
 export const H_CHUNK_LEVELS = 6
+export const H_DEBUG = 7
 /** A page that is always full and never anyone's: what a class without an active page points at. */
 export const H_NO_PAGE = 64
 const HEADER_WORDS = 256
@@ -146,6 +147,12 @@ export const RECORD_POOLED = 2
 /** Pooled, and for the moment held by a thread that takes a page from it. */
 export const RECORD_BORROWED = 3
 
+// Debug map.
+export const D_NEVER = 0
+export const D_LIVE = 1
+export const D_FREED = 2
+export const D_ALIGNED = 3
+
 /** Where the parts of one heap lie, in words and units of the whole buffer. */
 export interface Geometry {
   readonly base: number
@@ -157,6 +164,8 @@ export interface Geometry {
   readonly bitmap: number
   /** Indexed by absolute unit >>> GRANULE_SHIFT: 1 + the record that reserved the granule, or 0. */
   readonly granules: number
+  /** First byte of the debug map, one byte per 16 bytes of the buffer (D_… below); 0 without debug. */
+  readonly debugMap: number
   /** `metas + unit * META_WORDS` is the metadata of an absolute unit. */
   readonly metas: number
   readonly firstUnit: number
@@ -164,7 +173,7 @@ export interface Geometry {
 }
 
 /** Computes the layout of a heap in `[byteOffset, byteOffset + byteLength)`. Throws ERR_PERCORE_INVALID_OPTION when it cannot hold one. */
-export function geometryOf(byteOffset: number, byteLength: number, recordCount: number): Geometry {
+export function geometryOf(byteOffset: number, byteLength: number, recordCount: number, debug: boolean): Geometry {
   const bad = (message: string): PercoreError => new PercoreError('ERR_PERCORE_INVALID_OPTION', message)
   if (!Number.isSafeInteger(byteOffset) || byteOffset < 0 || byteOffset % 64 !== 0) {
     throw bad(`the heap's byteOffset is ${byteOffset}; give a multiple of 64`)
@@ -182,9 +191,10 @@ export function geometryOf(byteOffset: number, byteLength: number, recordCount: 
   const bitmap = alignUp(unitTable + endUnit, LINE_WORDS)
   const granules = alignUp(bitmap + Math.ceil(endUnit / 32), LINE_WORDS)
   const metasLow = alignUp(granules + Math.ceil(endUnit / GRANULE_UNITS), LINE_WORDS)
-  const firstUnit = Math.ceil((metasLow + Math.max(0, endUnit - lowUnit) * META_WORDS) / UNIT_WORDS)
+  const metasEnd = metasLow + Math.max(0, endUnit - lowUnit) * META_WORDS
+  const firstUnit = Math.ceil((metasEnd + (debug ? (endUnit * UNIT_WORDS) / 16 : 0)) / UNIT_WORDS)
   if (!(firstUnit < endUnit)) {
     throw bad(`${byteLength} bytes hold no page beside ${recordCount} records: give at least ${(firstUnit + 1) * UNIT_BYTES - byteOffset} bytes`)
   }
-  return { base, recordCount, records, unitTable, bitmap, granules, metas: metasLow - lowUnit * META_WORDS, firstUnit, endUnit }
+  return { base, recordCount, records, unitTable, bitmap, granules, debugMap: debug ? metasEnd * 4 : 0, metas: metasLow - lowUnit * META_WORDS, firstUnit, endUnit }
 }

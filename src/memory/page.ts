@@ -20,7 +20,7 @@ import { CLASS_COUNT, spanUnits, strideBytes, strideMagic } from './classes.js'
 import { C } from './counters.js'
 import { badPointer, corrupt } from './faults.js'
 import {
-  CAPACITY, CLASS, CLASS_NONE, EDGE, EDGE_ANY, END, FREE, H_NO_PAGE, LIMIT, MAGIC, MARK, MARK_KEY, META_WORDS, NEXT, OWNER, OWNER_NONE, PENDING_NEXT, PREV,
+  CAPACITY, CLASS, CLASS_NONE, D_NEVER, EDGE, EDGE_ANY, END, FREE, H_NO_PAGE, LIMIT, MAGIC, MARK, MARK_KEY, META_WORDS, NEXT, OWNER, OWNER_NONE, PENDING_NEXT, PREV,
   R_ACTIVE, R_EMPTY_MID, R_EMPTY_SMALL, R_PARTIAL, R_RUN_END, R_RUN_START, REMOTE, REMOTE_ARMED, REMOTE_COUNT_MASK, REMOTE_COUNT_SHIFT,
   REMOTE_FIRST_MASK, SPAN, START, STATE, STATE_ACTIVE, STATE_EMPTY, STATE_FULL, STATE_PARTIAL, STRIDE, UNIT_SHIFT, UNIT_WORDS, USED, WATCHED,
 } from './layout.js'
@@ -237,10 +237,11 @@ export function trimPages(v: View): void {
 
 /** Shapes a page for class `c` and makes it the active one. The page has `span` units from `unit` and nothing in use. */
 function form(v: View, page: number, c: number, unit: number, span: number): void {
-  const { i32, me } = v
+  const { i32, geometry, me } = v
   const start = unit * UNIT_WORDS
   const stride = strideBytes(c) / 4
   const capacity = Math.floor((span * UNIT_WORDS) / stride)
+  if (geometry.debugMap !== 0) new Uint8Array(v.buffer, geometry.debugMap + start / 4, (span * UNIT_WORDS) / 4).fill(D_NEVER)
   i32[page + FREE] = 0
   i32[page + USED] = 0
   i32[page + LIMIT] = start
