@@ -91,6 +91,11 @@ export interface HeapOptions {
    * in freed ones, and where it was allocated. Default false.
    */
   readonly debug?: boolean
+  /**
+   * Whether a thread may take over a page of a living thread that neglects it, before it takes a new one. 'off' is the default and the
+   * best measured; 'gated' asks five conditions; 'eager' none, and is there for experiments.
+   */
+  readonly adoption?: 'off' | 'gated' | 'eager'
   /** How a thread's share grows: first chunk 1 MiB, doubling `levels` = 3 times, to at most 8 MiB. Multiples of 1 MiB. */
   readonly chunks?: { readonly firstBytes?: number; readonly maxBytes?: number; readonly levels?: number }
 }

@@ -13,7 +13,7 @@ import {
 } from './layout.js'
 import { noPage, remoteCount } from './page.js'
 import { isTaken } from './reserve.js'
-import { recordWord, type View } from './view.js'
+import { homeOf, recordWord, type View } from './view.js'
 
 export interface AuditReport {
   /** True when `problems` is empty. */
@@ -66,7 +66,7 @@ export function auditHeap(v: View, quiet: boolean): AuditReport {
       if (i32[page + START] !== unit * UNIT_WORDS || i32[page + OWNER] !== OWNER_NONE) report(`large block at unit ${unit} has a wrong start or owner`)
     } else {
       pages++
-      const owner = i32[page + OWNER]!
+      const owner = homeOf(i32[page + OWNER]!)
       const mine = owner === v.me || (owner >= 0 && owner < g.recordCount && i32[recordWord(g, owner) + R_STATE] !== RECORD_LIVE)
       checkPage(v, page, unit, quiet || mine, seen.get(page), quiet, blocks, report)
     }
@@ -146,7 +146,7 @@ function checkPage(
   const { i32, geometry: g } = v
   const where = `page ${unit} (class ${i32[page + CLASS]}, owner ${i32[page + OWNER]}, state ${i32[page + STATE]})`
   const must = (holds: boolean, what: string): void => void (holds || report(`${where}: ${what}`))
-  const owner = i32[page + OWNER]!
+  const owner = homeOf(i32[page + OWNER]!)
   must(owner >= 0 && owner < g.recordCount && i32[recordWord(g, owner) + R_STATE] !== RECORD_FRESH, 'has no owner')
   if (!exact) return
   const c = i32[page + CLASS]!
@@ -195,5 +195,6 @@ function checkPage(
   must(lists.active === (state === STATE_ACTIVE ? 1 : 0) && lists.partial === (state === STATE_PARTIAL ? 1 : 0) && lists.empty === 0, 'state disagrees with the lists it is in')
   const edge = i32[page + EDGE]!
   must(edge === (state === STATE_ACTIVE ? -1 : state === STATE_PARTIAL ? 0 : EDGE_ANY) || (edge === -1 && state === STATE_PARTIAL && i32[page + USED] === 0), 'edge is not that of its state')
+  must(i32[page + OWNER] === (v.adoption.mode !== 0 && i32[page + WATCHED] === 1 ? ~owner : owner), 'is disowned when it should not be, or the other way round')
   if (state === STATE_FULL) must(free === 0 && limit === i32[page + END] && i32[page + WATCHED] === 1, 'is out of sight but has free blocks or is not watched')
 }

@@ -17,6 +17,7 @@
  * faster than private fields. That holds for the first heap a thread opens; further ones in the same thread share generic code.
  */
 import { PercoreError } from '../base/index.js'
+import { ADOPTION_EAGER, ADOPTION_GATED, ADOPTION_OFF } from './adopt.js'
 import type { HeapHandle, HeapOptions, SharedHeap } from './api.js'
 import { type AuditReport, auditHeap } from './audit.js'
 import * as classes from './classes.js'
@@ -37,7 +38,7 @@ import { type Ptr, type View, viewOf } from './view.js'
 // V8 reads an imported binding from memory at each use and folds a constant of the module itself: mixed went from 89 to 110 Mops/s.
 const { CLASS_BYTES_MAX, CLASS_COUNT, classBytes, classOf } = classes
 const { CLASS, CLASS_LARGE, EDGE, END, FREE, LIMIT, MAGIC, MARK, MARK_KEY, OWNER, OWNER_NONE, R_ACTIVE, SPAN, START, UNIT_BYTES, UNIT_SHIFT, USED } = layout
-const { GRANULE_BYTES, H_CHUNK_FIRST, H_CHUNK_LEVELS, H_CHUNK_MAX, H_DEBUG, H_END_WORD, H_MAGIC, H_NO_PAGE, H_RECORDS, MAGIC_VALUE } = layout
+const { GRANULE_BYTES, H_ADOPTION, H_CHUNK_FIRST, H_CHUNK_LEVELS, H_CHUNK_MAX, H_DEBUG, H_END_WORD, H_MAGIC, H_NO_PAGE, H_RECORDS, MAGIC_VALUE } = layout
 
 const RECORDS_DEFAULT = 64
 
@@ -53,7 +54,7 @@ const RECORDS_DEFAULT = 64
  * ```
  */
 export function createHeap(options: HeapOptions): SharedHeap {
-  const { byteOffset = 0, records = RECORDS_DEFAULT, chunks = {}, debug = false } = options
+  const { byteOffset = 0, records = RECORDS_DEFAULT, chunks = {}, debug = false, adoption = 'off' } = options
   const buffer = options.buffer ?? newBuffer(options.bytes)
   const byteLength = options.byteLength ?? buffer.byteLength - byteOffset
   if (!(byteLength >= 0 && byteOffset + byteLength <= buffer.byteLength)) {
@@ -67,6 +68,7 @@ export function createHeap(options: HeapOptions): SharedHeap {
   i32[H_CHUNK_FIRST] = granulesOf('first', chunks.firstBytes ?? GRANULE_BYTES)
   i32[H_CHUNK_MAX] = granulesOf('max', chunks.maxBytes ?? 8 * GRANULE_BYTES)
   i32[H_CHUNK_LEVELS] = chunks.levels ?? 3
+  i32[H_ADOPTION] = { off: ADOPTION_OFF, gated: ADOPTION_GATED, eager: ADOPTION_EAGER }[adoption]
   i32[H_DEBUG] = debug ? 1 : 0
   i32[H_MAGIC] = MAGIC_VALUE
   return open(buffer, byteOffset, geometry)

@@ -4,9 +4,9 @@
  * Invariant: nothing here depends on the thread, so every thread that opens the same handle finds the same places.
  *
  * ```text
- *  byteOffset                                                                                   byteOffset + byteLength
- *  | header | records | unit table | unit bitmap | granules | page metadata | … | unit | unit | … | unit |
- *    1 KiB    2 KiB each  4 B/unit     1 bit/unit   4 B/16 units  192 B/unit       64 KiB each, aligned in the buffer
+ *  byteOffset                                                                                                byteOffset + byteLength
+ *  | header | records | unit table | ready bits | unit bitmap | granules | page metadata | … | unit | unit | … | unit |
+ *    1 KiB    2 KiB each  4 B/unit                  1 bit/unit   4 B/16 units  192 B/unit       64 KiB each, aligned in the buffer
  * ```
  *
  * Every address is an index of a 4-byte word of the whole buffer, so `pointer >>> UNIT_SHIFT` is the unit, and the unit table
@@ -35,6 +35,7 @@ export const H_CHUNK_FIRST = 4
 export const H_CHUNK_MAX = 5
 export const H_CHUNK_LEVELS = 6
 export const H_DEBUG = 7
+export const H_ADOPTION = 8
 /** A page that is always full and never anyone's: what a class without an active page points at. */
 export const H_NO_PAGE = 64
 const HEADER_WORDS = 256
@@ -59,6 +60,7 @@ export const PREV = 6
 /** 1 from the owner arming REMOTE until the page comes back through the pending queue or is disarmed. */
 export const WATCHED = 7
 // Second line: read by every thread; written by the owner when it forms the page, OWNER also when the page is handed on.
+/** Record of the owner; ~record of a page that its owner disowned for adoption (adopt.ts); OWNER_NONE. */
 export const OWNER = 16
 export const CLASS = 17
 export const START = 18
@@ -71,12 +73,14 @@ export const SPAN = 23
 // Third line: all threads, Atomics only (the owner may poll REMOTE plainly; a sender writes PENDING_NEXT before it publishes).
 export const REMOTE = 32
 export const PENDING_NEXT = 33
+/** How many refills the owner had done when the page was announced; only with adoption. */
+export const PENDING_STAMP = 34
 export const META_WORDS = 48
 
 /** CLASS of a large block and of an unformed page; OWNER of a large block (no thread's, so every free takes the slow path). */
 export const CLASS_LARGE = 255
 export const CLASS_NONE = 254
-export const OWNER_NONE = -1
+export const OWNER_NONE = 0x10000
 
 export const STATE_ACTIVE = 1
 export const STATE_PARTIAL = 2
@@ -164,6 +168,8 @@ export interface Geometry {
   readonly bitmap: number
   /** Indexed by absolute unit >>> GRANULE_SHIFT: 1 + the record that reserved the granule, or 0. */
   readonly granules: number
+  /** Ready bits of adoption: CLASS_SLOTS rows of one bit per record. */
+  readonly ready: number
   /** First byte of the debug map, one byte per 16 bytes of the buffer (D_… below); 0 without debug. */
   readonly debugMap: number
   /** `metas + unit * META_WORDS` is the metadata of an absolute unit. */
@@ -188,7 +194,8 @@ export function geometryOf(byteOffset: number, byteLength: number, recordCount: 
   const lowUnit = Math.floor(base / UNIT_WORDS)
   const records = base + HEADER_WORDS
   const unitTable = records + recordCount * RECORD_WORDS
-  const bitmap = alignUp(unitTable + endUnit, LINE_WORDS)
+  const ready = alignUp(unitTable + endUnit, LINE_WORDS)
+  const bitmap = alignUp(ready + CLASS_SLOTS * Math.ceil(recordCount / 32), LINE_WORDS)
   const granules = alignUp(bitmap + Math.ceil(endUnit / 32), LINE_WORDS)
   const metasLow = alignUp(granules + Math.ceil(endUnit / GRANULE_UNITS), LINE_WORDS)
   const metasEnd = metasLow + Math.max(0, endUnit - lowUnit) * META_WORDS
@@ -196,5 +203,5 @@ export function geometryOf(byteOffset: number, byteLength: number, recordCount: 
   if (!(firstUnit < endUnit)) {
     throw bad(`${byteLength} bytes hold no page beside ${recordCount} records: give at least ${(firstUnit + 1) * UNIT_BYTES - byteOffset} bytes`)
   }
-  return { base, recordCount, records, unitTable, bitmap, granules, debugMap: debug ? metasEnd * 4 : 0, metas: metasLow - lowUnit * META_WORDS, firstUnit, endUnit }
+  return { base, recordCount, records, unitTable, ready, bitmap, granules, debugMap: debug ? metasEnd * 4 : 0, metas: metasLow - lowUnit * META_WORDS, firstUnit, endUnit }
 }

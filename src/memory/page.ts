@@ -147,14 +147,25 @@ export function isBlock(v: View, page: number, ptr: number): boolean {
  * False when remote frees arrived first; then they are adopted and the page stays as it is.
  */
 export function setFull(v: View, page: number): boolean {
-  const { i32 } = v
+  const { i32, me } = v
   if (i32[page + WATCHED] === 0) {
-    if (shared.compareExchange(i32, page + REMOTE, 0, REMOTE_ARMED) !== 0) return !adoptRemote(v, page)
+    const state = i32[page + STATE]!
+    const edge = i32[page + EDGE]!
+    i32[page + STATE] = STATE_FULL
+    i32[page + EDGE] = EDGE_ANY
     i32[page + WATCHED] = 1
-    v.f64[v.counters + C.armed]! += 1
-  } else if (adoptRemote(v, page)) {
-    return false
+    if (v.adoption.mode !== 0) i32[page + OWNER] = ~me // all of this before A1: afterwards the page may be someone else's
+    if (shared.compareExchange(i32, page + REMOTE, 0, REMOTE_ARMED) === 0) { // A1
+      v.f64[v.counters + C.armed]! += 1
+      return true
+    }
+    i32[page + OWNER] = me
+    i32[page + WATCHED] = 0
+    i32[page + STATE] = state
+    i32[page + EDGE] = edge
+    return !adoptRemote(v, page)
   }
+  if (adoptRemote(v, page)) return false
   i32[page + STATE] = STATE_FULL
   i32[page + EDGE] = EDGE_ANY
   return true

@@ -9,7 +9,7 @@ import { arenaUnits } from './arena.js'
 import { CLASS_COUNT, classBytes } from './classes.js'
 import { CLASS, CLASS_LARGE, META_WORDS, OWNER, UNIT_WORDS, USED } from './layout.js'
 import { isTaken } from './reserve.js'
-import type { Ptr, View } from './view.js'
+import { homeOf, type Ptr, type View } from './view.js'
 
 /** How many blocks of which size to make ready. */
 export type PrewarmPlan = readonly { readonly bytes: number; readonly count: number }[]
@@ -59,7 +59,7 @@ export function learnPlan(v: View): PrewarmPlan {
     const page = g.metas + unit * META_WORDS
     const c = i32[page + CLASS]!
     if (i32[g.unitTable + unit] !== page || c === CLASS_LARGE || c >= CLASS_COUNT) continue
-    const owner = i32[page + OWNER]!
+    const owner = homeOf(i32[page + OWNER]!)
     let counts = used.get(owner)
     if (counts === undefined) used.set(owner, (counts = new Uint32Array(CLASS_COUNT)))
     counts[c]! += i32[page + USED]!

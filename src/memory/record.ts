@@ -17,7 +17,7 @@ import {
 import { disarm, isBlock, mergeRemote, noPage, pushPartial, returnPage, setFull } from './page.js'
 import { flush, payOwed } from './remote.js'
 import { releaseNotedRun } from './reserve.js'
-import { recordWord, type View } from './view.js'
+import { homeOf, recordWord, type View } from './view.js'
 
 /** Takes a record from the pool, else a fresh one; its number. Throws ERR_PERCORE_OUT_OF_MEMORY when all are held. */
 export function acquireRecord(i32: Int32Array, g: Geometry): number {
@@ -78,7 +78,10 @@ function deadView(own: View, record: number): View {
 function rebuild(v: View): void {
   const { i32, geometry, record } = v
   for (let c = 0; c < CLASS_COUNT; c++) {
-    for (let page = takeAnnounced(v, c); page !== 0; page = takeAnnounced(v, c)) i32[page + WATCHED] = 0
+    for (let page = takeAnnounced(v, c); page !== 0; page = takeAnnounced(v, c)) {
+      i32[page + WATCHED] = 0
+      i32[page + OWNER] = v.me
+    }
     i32[record + R_ACTIVE + c] = noPage(v)
     i32[record + R_PARTIAL + c] = 0
   }
@@ -104,7 +107,7 @@ function takeAnnounced(v: View, c: number): number {
     const page = i32[record + R_TAKEN + c]!
     if (page === 0) return 0
     i32[record + R_TAKEN + c] = i32[page + PENDING_NEXT]!
-    if (i32[page + OWNER] === v.me) return page
+    if (homeOf(i32[page + OWNER]!) === v.me) return page
     i32[record + R_OWED] = page
     payOwed(v)
   }
