@@ -198,7 +198,7 @@ export class Dispatcher implements LoadView {
     while (this.#drainLane(worker, drainBatch) > 0);
     this.#failWhere(worker, error, (position) => ((position - started) | 0) < 0)
     this.#settled()
-    this.wake() // the dead thread may have taken the doorbell's mode and not sent its message
+    this.#lookAgain()
   }
 
   /** The worker will never come back: all its tasks fail, and it is given no more. */
@@ -215,6 +215,7 @@ export class Dispatcher implements LoadView {
     leftOver.release()
     this.#failWhere(worker, error, () => true)
     this.#settled()
+    this.#lookAgain()
   }
 
   /** Fails everything in flight and waiting. The threads must be gone. */
@@ -306,6 +307,14 @@ export class Dispatcher implements LoadView {
       this.#sleeper.unpark()
     }
     setImmediate(this.#poll)
+  }
+
+  /**
+   * After a death this thread must not stay asleep: the dead one may have taken the doorbell's mode without sending its message,
+   * and when nothing is in flight any more nobody else would let the process end.
+   */
+  #lookAgain(): void {
+    if (!this.#polling) this.#startPolling()
   }
 
   readonly #poll = (): void => {
