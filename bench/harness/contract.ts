@@ -26,9 +26,14 @@ export const metrics = {
   ns_per_spawn_p50: { unit: 'ns', better: 'less' },
   ns_per_spawn_p999: { unit: 'ns', better: 'less' },
   ns_per_switch: { unit: 'ns', better: 'less' },
+  ns_per_malloc: { unit: 'ns', better: 'less' },
+  ns_per_free: { unit: 'ns', better: 'less' },
   bytes_per_spawn: { unit: 'bytes', better: 'less' },
   new_pages: { unit: 'pages', better: 'less' },
   rss_mb: { unit: 'MB', better: 'less' },
+  live_mb: { unit: 'MB', better: 'less' },
+  arena_mb: { unit: 'MB', better: 'less' },
+  system_calls: { unit: 'calls', better: 'less' },
 } as const
 
 /** A metric's stable name. */
@@ -50,6 +55,8 @@ export interface Contender {
   readonly subject: string
   /** The npm package it needs; when that is missing the subject is skipped and the reader told how to install it. */
   readonly needs?: string
+  /** Why it cannot be measured here, and how that can be changed; it is then skipped. */
+  readonly missing?: string
   /** Params that only this contender has, such as `{ batch: 100 }`. */
   readonly params?: Params
 }
@@ -73,6 +80,9 @@ export interface Choice {
   readonly inFlight?: readonly number[]
   readonly payloads?: readonly string[]
   readonly rows?: number
+  readonly threads?: readonly number[]
+  readonly policies?: readonly string[]
+  readonly sweep?: boolean
   /** Only these subjects; a quick run measures fewer when it is not told. */
   readonly subjects?: readonly string[]
 }

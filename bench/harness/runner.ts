@@ -87,8 +87,9 @@ function selectContenders(bench: Bench, options: RunnerOptions): { cells: Cell[]
   const skips = new Map<string, Skip>()
   const usable = (contender: Contender): boolean => {
     if (options.choice.subjects !== undefined && !options.choice.subjects.includes(contender.subject)) return false
-    if (contender.needs === undefined || isInstalled(contender.needs)) return true
-    const reason = `${contender.needs} is not installed; npm install --save-dev ${contender.needs}`
+    const absent = contender.needs !== undefined && !isInstalled(contender.needs)
+    if (contender.missing === undefined && !absent) return true
+    const reason = contender.missing ?? `${contender.needs} is not installed; npm install --save-dev ${contender.needs}`
     skips.set(contender.subject, { bench: bench.name, subject: contender.subject, reason })
     return false
   }

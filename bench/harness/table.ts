@@ -13,6 +13,7 @@ export const home = 'percore'
 const titles: Partial<Record<Metric, string>> = {
   tasks_per_s: 'tasks/s', rows_per_s: 'rows/s', ops_per_s: 'ops/s', items_per_s: 'items/s', cpu_us_per_task: 'CPU µs/task', cpu_s: 'CPU s',
   cpu_percent: 'CPU %', latency_us_p50: 'p50 µs', latency_us_p99: 'p99 µs', latency_us_p999: 'p99.9 µs', break_even_us: 'break-even µs', rss_mb: 'RSS MB',
+  page_reuse: 'page reuse', new_pages: 'new pages', ns_per_malloc: 'ns/malloc', ns_per_free: 'ns/free', live_mb: 'live MB', arena_mb: 'arena MB', system_calls: 'system calls',
 }
 
 /** How a metric is called in a table or a plot. */

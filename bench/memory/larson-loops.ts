@@ -1,0 +1,80 @@
+/**
+ * The loops of larson, as in native.c: a table of blocks, of which a random one is replaced by one of another size. The thread that holds
+ * the heap.
+ *
+ * The invariant: one op is one free and one malloc; the first two bytes of every block are written.
+ */
+import type { BlockHeap, Sizes } from './loops.js'
+
+/** Fills the table, shuffles it and replaces a random block four times per place. Returns the generator's state. */
+export function setUpTable(heap: BlockHeap, bytes: Uint8Array, table: Int32Array, x: number, { min, range }: Sizes): number {
+  for (let i = 0; i < table.length; i++) {
+    x = next(x)
+    table[i] = take(heap, bytes, sizeOf(x, min, range))
+  }
+  for (let i = table.length - 1; i > 0; i--) {
+    x = next(x)
+    const j = Math.floor((x >>> 0) * (i + 1) / 2 ** 32)
+    const swapped = table[i]!
+    table[i] = table[j]!
+    table[j] = swapped
+  }
+  for (let i = 0; i < 4 * table.length; i++) {
+    x = next(x)
+    const v = Math.floor((x >>> 0) * table.length / 2 ** 32)
+    heap.free(table[v]!)
+    x = next(x)
+    table[v] = take(heap, bytes, sizeOf(x, min, range))
+  }
+  return x
+}
+
+/** `count` replacements in the table. Returns the generator's state. */
+export function replaceRandom(heap: BlockHeap, bytes: Uint8Array, table: Int32Array, x: number, count: number, { min, range }: Sizes): number {
+  const { length } = table
+  for (let i = 0; i < count; i++) {
+    x ^= x << 13
+    x ^= x >>> 17
+    x ^= x << 5
+    const v = Math.floor((x >>> 0) * length * 2 ** -32)
+    heap.free(table[v]!)
+    x ^= x << 13
+    x ^= x >>> 17
+    x ^= x << 5
+    const block = heap.malloc(min + (Math.imul(x >>> 16, range) >>> 16))
+    bytes[block * 4] = 1
+    bytes[block * 4 + 1] = 2
+    table[v] = block
+  }
+  return x
+}
+
+/** {@link replaceRandom} for memory the garbage collector frees. */
+export function replaceRandomObject(allocate: (bytes: number) => Uint8Array, table: Uint8Array[], x: number, count: number, { min, range }: Sizes): number {
+  const { length } = table
+  for (let i = 0; i < count; i++) {
+    x = next(x)
+    const v = Math.floor((x >>> 0) * length * 2 ** -32)
+    x = next(x)
+    const block = allocate(sizeOf(x, min, range))
+    block[0] = 1
+    block[1] = 2
+    table[v] = block
+  }
+  return x
+}
+
+function next(x: number): number {
+  x ^= x << 13
+  x ^= x >>> 17
+  return x ^ (x << 5)
+}
+
+const sizeOf = (x: number, min: number, range: number): number => min + (Math.imul(x >>> 16, range) >>> 16)
+
+function take(heap: BlockHeap, bytes: Uint8Array, size: number): number {
+  const block = heap.malloc(size)
+  bytes[block * 4] = 1
+  bytes[block * 4 + 1] = 2
+  return block
+}

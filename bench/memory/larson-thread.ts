@@ -1,0 +1,56 @@
+/**
+ * One thread of larson: gets ready, waits for its turn in its line of succession, replaces blocks, and leaves them to the next. Worker thread.
+ *
+ * The invariant: only the thread whose turn it is touches the line's blocks; its record is pooled before the next one begins.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import { attachHeap } from '../../src/memory/index.js'
+import { replaceRandom, setUpTable } from './larson-loops.js'
+import { L_ENDED, L_STATE, L_TURN, LINE_WORDS, type LarsonThread } from './larson.js'
+import { seedOf } from './loops.js'
+
+const { handle, lines, ops, stop, tables, line, turn, opsPerThread, chunk, sizes } = workerData as LarsonThread
+const isLast = turn < 0
+const myTurn = isLast ? -1 - turn : turn
+const base = line * LINE_WORDS
+const heap = attachHeap(handle)
+const bytes = new Uint8Array(handle.buffer)
+const threads = lines.length / LINE_WORDS
+const table = tables.subarray(line * (tables.length / threads), (line + 1) * (tables.length / threads))
+
+warmUp()
+parentPort?.postMessage('ready')
+for (let seen = Atomics.load(lines, base + L_TURN); seen !== myTurn && Atomics.load(stop, 0) === 0; seen = Atomics.load(lines, base + L_TURN)) {
+  Atomics.wait(lines, base + L_TURN, seen, 1000)
+}
+if (Atomics.load(lines, base + L_TURN) === myTurn) run()
+// Tearing V8 down is not part of the measurement.
+Atomics.wait(stop, 0, 0)
+
+function run(): void {
+  let x = lines[base + L_STATE]!
+  let done = 0
+  while ((isLast || done < opsPerThread) && Atomics.load(stop, 0) === 0) {
+    x = replaceRandom(heap, bytes, table, x, chunk, sizes)
+    done += chunk
+  }
+  lines[base + L_STATE] = x
+  ops[line]! += done
+  heap.detach()
+  if (isLast || Atomics.load(stop, 0) !== 0) {
+    Atomics.store(lines, base + L_ENDED, 1)
+    Atomics.notify(lines, base + L_ENDED)
+  } else {
+    Atomics.store(lines, base + L_TURN, myTurn + 1)
+    Atomics.notify(lines, base + L_TURN)
+  }
+}
+
+/** With a table of its own; afterwards its record is as good as new. */
+function warmUp(): void {
+  const own = new Int32Array(table.length)
+  let x = setUpTable(heap, bytes, own, seedOf(1, myTurn), sizes)
+  for (let i = 0; i < 40; i++) x = replaceRandom(heap, bytes, own, x, chunk, sizes)
+  for (const block of own) heap.free(block as ReturnType<typeof heap.malloc>)
+  heap.trim()
+}

@@ -1,0 +1,183 @@
+/**
+ * `larson`: threads that replace random blocks and hand them to their heirs. After so many ops a thread ends and a fresh one with a heap
+ * record of its own takes its blocks over, so frees are remote and the pages belong to nobody alive. `plan` in the parent, `measure` in a child.
+ *
+ * The invariant: every heir is a real thread that attached, warmed up and gave all pages back before the measurement began, so what it
+ * pays for is the heap, not V8's start; a thread that handed over has detached and sleeps.
+ */
+import { Worker } from 'node:worker_threads'
+import type { HeapStats } from '../../src/memory/index.js'
+import type { Bench, Choice, Contender, Job, Reading } from '../harness/contract.js'
+import { addressHeaps, allocatorOf, collected, memoryOf, openHeap, openPercore, percore } from './heaps.js'
+import { replaceRandom, replaceRandomObject, setUpTable } from './larson-loops.js'
+import { type Sizes, seedOf } from './loops.js'
+import { buildNative, isNative, measureNative, natives, removeNative } from './native.js'
+import { ratiosOver } from './ratios.js'
+
+/** Policies of page reuse, and how the heap calls them. */
+const policies = { 'route-s': 'off', 'route-p': 'gated', cda: 'eager' } as const
+type Policy = keyof typeof policies
+
+/** The names of the policies. */
+export const policyNames: readonly string[] = Object.keys(policies)
+
+const sizes: Sizes = { min: 8, range: 992 }
+const seed = 4141
+const blocksPerThread = 1000
+/** A fresh thread takes over after this many ops. */
+const opsPerThread = blocksPerThread * 10_000
+const chunk = 10_000
+
+export const bench: Bench = {
+  name: 'larson',
+  summary: 'threads replace random blocks of 8..1000 bytes and leave them to fresh threads: ops per second, page reuse',
+  module: import.meta.url,
+  contenders: [percore, ...natives, ...addressHeaps, ...collected],
+  prepare: buildNative,
+  cleanup: async (input) => removeNative(input),
+  plan(choice) {
+    const chosen = choice.policies ?? ['route-s']
+    const threads = choice.threads ?? (choice.quick ? [1, 2] : [1, 2, 4])
+    const ours = chosen.map((policy): Contender => ({ ...percore, ...choice.policies && { params: { policy } } }))
+    return threads.map((count) => ({
+      params: { threads: count },
+      contenders: [...ours, ...only(choice, natives), ...count === 1 ? only(choice, [...addressHeaps, ...collected]) : []],
+      runs: choice.runs ?? (choice.quick ? 3 : 5),
+      timeoutMs: 120_000,
+      input: { measure_ms: choice.quick ? 500 : 2000, heirs: heirsFor(choice.quick, count), blocks: blocksPerThread, ops_per_thread: opsPerThread, seed, ...sizes },
+    }))
+  },
+  async measure(job) {
+    if (isNative(job.subject)) return await measureNative(job, 'larson', { threads: Number(job.params['threads']), ...numbersOf(job) })
+    return job.subject === 'percore' ? await measurePercore(job) : await measureAlone(job)
+  },
+  derive: (results) => ratiosOver(results, 'ops_per_s'),
+  views: [
+    { kind: 'columns', metrics: ['ops_per_s', 'rss_mb', 'live_mb'] },
+    { kind: 'pivot', metric: 'speedup', rows: ['over'] },
+    { kind: 'columns', metrics: ['page_reuse', 'new_pages'] },
+  ],
+}
+
+const only = (choice: Choice, list: readonly Contender[]): readonly Contender[] =>
+  choice.quick && choice.subjects === undefined ? list.filter(({ subject }) => subject === 'mimalloc' || subject === 'glibc') : list
+
+/** Threads made ready per line of succession; the last one stays to the end. */
+const heirsFor = (quick: boolean, threads: number): number => Math.ceil((quick ? 5 : 16) / Math.max(1, threads / 2))
+
+const numbersOf = ({ input }: Job): Record<string, number> => {
+  const { measure_ms, blocks, ops_per_thread, min, range, seed } = input as Record<string, number>
+  return { measure_ms, blocks, ops_per_thread, min, range, seed } as Record<string, number>
+}
+
+// Words shared with the threads, one line of 16 per line of succession.
+export const L_TURN = 0
+export const L_STATE = 1
+export const L_ENDED = 2
+export const LINE_WORDS = 16
+
+/** What one thread needs. */
+export interface LarsonThread {
+  readonly handle: ReturnType<typeof openPercore>['heap']['handle']
+  readonly lines: Int32Array
+  /** One double per line: ops done. */
+  readonly ops: Float64Array
+  /** One word: 1 stops every thread, 2 lets those that sleep end. */
+  readonly stop: Int32Array
+  readonly tables: Int32Array
+  readonly line: number
+  readonly turn: number
+  readonly opsPerThread: number
+  readonly chunk: number
+  readonly sizes: Sizes
+}
+
+async function measurePercore(job: Job): Promise<readonly Reading[]> {
+  const threads = Number(job.params['threads'])
+  const { measure_ms: measureMs = 0, heirs = 1, blocks = 0, seed = 0 } = job.input as Record<string, number>
+  const policy = String(job.params['policy'] ?? 'route-s') as Policy
+  const { heap } = openPercore(1 << 30, { adoption: policies[policy], records: threads * heirs + 1 })
+  const lines = new Int32Array(new SharedArrayBuffer(threads * LINE_WORDS * 4)).fill(-1)
+  const ops = new Float64Array(new SharedArrayBuffer(threads * 8))
+  const stop = new Int32Array(new SharedArrayBuffer(4))
+  const tables = new Int32Array(new SharedArrayBuffer(threads * blocks * 4))
+  const shared = { handle: heap.handle, lines, ops, stop, tables, opsPerThread, chunk, sizes }
+  for (let turn = 0; turn < heirs; turn++) {
+    await Promise.all(Array.from({ length: threads }, (_, line) => startThread({ ...shared, line, turn: turn === heirs - 1 ? -1 - turn : turn })))
+  }
+  let x = setUpTable(heap, new Uint8Array(heap.handle.buffer), tables, seedOf(seed, 0), sizes)
+  heap.detach()
+  const before = heap.stats()
+  for (let line = 0; line < threads; line++) {
+    x ^= x << 13
+    x ^= x >>> 17
+    x ^= x << 5
+    lines[line * LINE_WORDS + L_STATE] = x
+  }
+  const start = performance.now()
+  for (let line = 0; line < threads; line++) {
+    Atomics.store(lines, line * LINE_WORDS + L_TURN, 0)
+    Atomics.notify(lines, line * LINE_WORDS + L_TURN)
+  }
+  await delay(measureMs / 4)
+  const warm = heap.stats()
+  await delay(measureMs * 3 / 4)
+  Atomics.store(stop, 0, 1)
+  for (let line = 0; line < threads; line++) Atomics.wait(lines, line * LINE_WORDS + L_ENDED, -1, 60_000)
+  const seconds = (performance.now() - start) / 1000
+  const after = heap.stats()
+  return [
+    { metric: 'ops_per_s', value: ops.reduce((sum, count) => sum + count, 0) / seconds },
+    ...memoryOf(heap),
+    ...pagesOf(before, after, 'all'),
+    ...pagesOf(warm, after, 'after warm-up'),
+  ]
+}
+
+async function startThread(data: LarsonThread): Promise<void> {
+  const worker = new Worker(new URL('./larson-thread.js', import.meta.url), { workerData: data })
+  await new Promise((resolve, reject) => { worker.once('message', resolve).once('error', reject) })
+  // From here on an error must end the measurement, which would wait for ever.
+  worker.on('error', (error) => { throw error })
+}
+
+/** New pages, and refills served without one, between two moments. */
+function pagesOf(before: HeapStats, after: HeapStats, part: string): Reading[] {
+  const sumOf = ({ records }: HeapStats): { fresh: number, reused: number } => ({
+    fresh: records.reduce((sum, { counters: c }) => sum + c.newPages, 0),
+    reused: records.reduce((sum, { counters: c }) => sum + c.partialHits + c.pendingHits + c.emptyHits + c.goneHits + c.adopted + c.activeDrains, 0),
+  })
+  const [a, b] = [sumOf(before), sumOf(after)]
+  const [fresh, reused] = [b.fresh - a.fresh, b.reused - a.reused]
+  return [
+    { metric: 'page_reuse', value: reused + fresh === 0 ? 1 : reused / (reused + fresh), params: { part } },
+    { metric: 'new_pages', value: fresh, params: { part } },
+  ]
+}
+
+/** The rivals that know one thread only: the same table, without heirs. */
+async function measureAlone(job: Job): Promise<readonly Reading[]> {
+  const { measure_ms: measureMs = 0, blocks = 0, seed = 0 } = job.input as Record<string, number>
+  let x = seedOf(seed, 0)
+  let step: () => void
+  if (collected.some(({ subject }) => subject === job.subject)) {
+    const allocate = allocatorOf(job.subject)
+    const table = Array.from({ length: blocks }, () => allocate(sizes.min))
+    step = () => { x = replaceRandomObject(allocate, table, x, chunk, sizes) }
+  } else {
+    const { heap, words } = await openHeap(job.subject, 1 << 30)
+    const [bytes, table] = [new Uint8Array(words.buffer), new Int32Array(blocks)]
+    x = setUpTable(heap, bytes, table, x, sizes)
+    step = () => { x = replaceRandom(heap, bytes, table, x, chunk, sizes) }
+  }
+  for (let i = 0; i < 30; i++) step()
+  const start = performance.now()
+  let done = 0
+  while (performance.now() - start < measureMs / 2) {
+    step()
+    done += chunk
+  }
+  return [{ metric: 'ops_per_s', value: done / ((performance.now() - start) / 1000) }]
+}
+
+const delay = (ms: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, ms) })
