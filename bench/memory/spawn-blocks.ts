@@ -1,0 +1,65 @@
+/**
+ * `spawn-blocks`: blocks of 128 bytes as tasks use them: one at a time, and 10,000 alive, the oldest replaced. One op is one malloc or one
+ * free. `plan` in the parent, `measure` in a child.
+ *
+ * The invariant: every block is written before it is freed.
+ */
+import type { Bench, Job, Reading } from '../harness/contract.js'
+import { addressHeaps, allocatorOf, collected, openHeap, percore } from './heaps.js'
+import { objectByObject, oneByOne, replaceOldest, replaceOldestObject } from './loops.js'
+import { buildNative, isNative, measureNative, natives, removeNative } from './native.js'
+import { ratiosOver } from './ratios.js'
+
+const blockBytes = 128
+/** Rivals in JavaScript do this part of the work. */
+const slowShare = 20
+const points = [{ live: 1, count: 50e6 }, { live: 10_000, count: 20e6 }]
+
+export const bench: Bench = {
+  name: 'spawn-blocks',
+  summary: 'blocks of 128 bytes, one at a time or 10,000 alive and the oldest replaced: mallocs and frees per second',
+  module: import.meta.url,
+  contenders: [percore, ...natives, ...addressHeaps, ...collected],
+  prepare: buildNative,
+  cleanup: async (input) => removeNative(input),
+  plan: (choice) => points.map(({ live, count }) => ({
+    params: { live },
+    contenders: bench.contenders.filter(({ subject }) => !choice.quick || choice.subjects !== undefined || ['percore', 'mimalloc', 'glibc', 'Buffer.allocUnsafe'].includes(subject)),
+    runs: choice.runs ?? (choice.quick ? 3 : 5),
+    timeoutMs: 60_000,
+    input: { count: choice.quick ? count / 4 : count, warmup: 2e6, bytes: blockBytes, live },
+  })),
+  async measure(job) {
+    const { count = 0, warmup = 0, bytes = 0, live = 0 } = job.input as Record<string, number>
+    return isNative(job.subject) ? await measureNative(job, 'spawn-blocks', { count, warmup, bytes, live }) : await measureHere(job)
+  },
+  derive: (results) => ratiosOver(results, 'ops_per_s'),
+  views: [{ kind: 'columns', metrics: ['ops_per_s'] }, { kind: 'pivot', metric: 'speedup', rows: ['over'] }],
+}
+
+async function measureHere({ subject, input }: Job): Promise<readonly Reading[]> {
+  const { count: all = 0, warmup = 0, bytes = 0, live = 0 } = input as Record<string, number>
+  const count = subject === 'percore' ? all : Math.ceil(all / slowShare)
+  const run = collected.some((each) => each.subject === subject) ? objectLoop(subject, live, bytes) : await addressLoop(subject, live, bytes)
+  // Many short calls, so that the loop is optimised from its entry.
+  for (let i = 0; i < 50; i++) run(Math.ceil(Math.min(warmup, count) / 50))
+  const start = performance.now()
+  run(count)
+  return [{ metric: 'ops_per_s', value: 2 * count / ((performance.now() - start) / 1000) }]
+}
+
+async function addressLoop(subject: string, live: number, bytes: number): Promise<(count: number) => void> {
+  const { heap, words } = await openHeap(subject, 1 << 28)
+  if (live === 1) return (count) => oneByOne(heap, words, count, bytes)
+  const blocks = Int32Array.from({ length: live }, () => heap.malloc(bytes))
+  let at = 0
+  return (count) => { at = replaceOldest(heap, words, blocks, at, count, bytes) }
+}
+
+function objectLoop(subject: string, live: number, bytes: number): (count: number) => void {
+  const allocate = allocatorOf(subject)
+  if (live === 1) return (count) => objectByObject(allocate, count, bytes)
+  const blocks = Array.from({ length: live }, () => allocate(bytes))
+  let at = 0
+  return (count) => { at = replaceOldestObject(allocate, blocks, at, count, bytes) }
+}
