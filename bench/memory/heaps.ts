@@ -51,23 +51,22 @@ async function openThing(): Promise<OpenHeap> {
 /** As much of WebAssembly as is needed here: Node's types have none. */
 interface Wasm {
   readonly Memory: new (options: object) => { readonly buffer: ArrayBuffer }
-  instantiate(code: Uint8Array, imports: object): Promise<{ readonly instance: { readonly exports: object } }>
+  readonly Module: new (code: Uint8Array) => object
+  readonly Instance: new (module: object, imports: object) => { readonly exports: object }
 }
 
-/** The functions of Emscripten's dlmalloc, straight from the instance. */
+/** Emscripten's dlmalloc, called as its own glue calls it. */
 async function openDlmalloc(): Promise<OpenHeap> {
   const require = createRequire(import.meta.url)
-  const { Memory, instantiate } = (globalThis as unknown as { readonly WebAssembly: Wasm }).WebAssembly
-  const code = readFileSync(require.resolve('sql.js/dist/sql-wasm.wasm'))
+  const { Memory, Module, Instance } = (globalThis as unknown as { readonly WebAssembly: Wasm }).WebAssembly
+  const module = new Module(readFileSync(require.resolve('sql.js/dist/sql-wasm.wasm')))
   const start = require('sql.js') as (options: object) => Promise<{ _malloc(bytes: number): number, _free(ptr: number): void }>
   let memory: { readonly buffer: ArrayBuffer } | undefined
   const instantiateWasm = (imports: object, done: (instance: object) => void): object => {
-    void instantiate(code, imports).then(({ instance }) => {
-      memory = Object.values(instance.exports).find((each) => each instanceof Memory)
-      done(instance)
-      return undefined
-    })
-    return {}
+    const instance = new Instance(module, imports)
+    memory = Object.values(instance.exports).find((each) => each instanceof Memory)
+    done(instance)
+    return instance.exports
   }
   const { _malloc: malloc, _free: free } = await start({ instantiateWasm })
   // Growing the memory detaches every view of it: grown once, it stays.

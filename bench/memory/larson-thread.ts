@@ -30,7 +30,8 @@ Atomics.wait(stop, 0, 0)
 function run(): void {
   let x = lines[base + L_STATE]!
   let done = 0
-  while ((isLast || done < opsPerThread) && Atomics.load(stop, 0) === 0) {
+  const limit = isLast ? Infinity : opsPerThread
+  while (done < limit && Atomics.load(stop, 0) === 0) {
     x = replaceRandom(heap, bytes, table, x, chunk, sizes)
     done += chunk
   }

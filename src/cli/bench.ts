@@ -7,7 +7,7 @@ import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import {
-  type Bench, benches, type Choice, describeMachine, formatReport, payloadNames, plotReports, type Report, runBench, type RunnerOptions, toJsonLine,
+  type Bench, benches, type Choice, describeMachine, formatReport, payloadNames, plotReports, policyNames, type Report, runBench, type RunnerOptions, toJsonLine,
 } from '../../bench/index.js'
 import { depthMax, workersMax } from '../group/index.js'
 import { type BenchProgress, createBenchProgress } from './bench-progress.js'
@@ -23,6 +23,9 @@ interface BenchFlags {
   readonly payload?: string[]
   readonly subjects?: string[]
   readonly rows?: number
+  readonly threads?: number[]
+  readonly policy?: string[]
+  readonly sweep?: boolean
   readonly oneCore?: boolean
   readonly profile?: string
   readonly plot?: string
@@ -44,6 +47,9 @@ export function benchCommand(): Command {
     .option('--payload <name,…>', `payloads (group): ${payloadNames.join(', ')}`, listOf(oneOf('payload', payloadNames)))
     .option('--subjects <name,…>', `only these: ${subjectNames.join(', ')}`, listOf(oneOf('subject', subjectNames)))
     .option('--rows <n>', 'rows of the file (run)', wholeNumber(1, 100_000_000))
+    .option('--threads <n,…>', 'numbers of threads (larson, mixed, mid-large)', listOf(wholeNumber(1, 64)))
+    .option('--policy <name,…>', `page reuse (larson): ${policyNames.join(', ')}`, listOf(oneOf('policy', policyNames)))
+    .option('--sweep', 'vary how chunks grow instead (grow)')
     .option('--one-core', 'confine every measurement to one processor (needs taskset)')
     .option('--profile <dir>', 'write CPU profiles of all threads of every measurement')
     .option('--plot <file>', 'write the figures as an SVG as well')
@@ -89,6 +95,9 @@ function runnerOptions(flags: BenchFlags, signal: AbortSignal, progress: BenchPr
     ...flags.inFlight && { inFlight: flags.inFlight },
     ...flags.payload && { payloads: flags.payload },
     ...flags.rows !== undefined && { rows: flags.rows },
+    ...flags.threads && { threads: flags.threads },
+    ...flags.policy && { policies: flags.policy },
+    ...flags.sweep && { sweep: true },
     ...flags.subjects && { subjects: flags.subjects },
   }
   return {
@@ -102,10 +111,14 @@ function runnerOptions(flags: BenchFlags, signal: AbortSignal, progress: BenchPr
 
 /** The flags that change figures; where the figures go is nobody else's business. */
 function repeatFlags(flags: BenchFlags): string[] {
-  const valued = { '--runs': flags.runs, '--workers': flags.workers, '--in-flight': flags.inFlight, '--payload': flags.payload, '--subjects': flags.subjects, '--rows': flags.rows }
+  const valued = {
+    '--runs': flags.runs, '--workers': flags.workers, '--in-flight': flags.inFlight, '--payload': flags.payload, '--subjects': flags.subjects, '--rows': flags.rows,
+    '--threads': flags.threads, '--policy': flags.policy,
+  }
   return [
     ...flags.quick ? ['--quick'] : [],
     ...flags.oneCore ? ['--one-core'] : [],
+    ...flags.sweep ? ['--sweep'] : [],
     ...Object.entries(valued).flatMap(([flag, value]) => value === undefined ? [] : [flag, String(value)]),
   ]
 }
