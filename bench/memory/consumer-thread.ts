@@ -1,8 +1,8 @@
 /** The thread of `producer-consumer` that frees what the other allocated. Worker thread. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { attachHeap } from '../../src/memory/index.js'
-import { freeTable, freeTableAlone } from './loops.js'
-import { consume } from './pointer-ring.js'
+import { freeTableAloneIn, freeTableIn } from './loops.js'
+import { consumeIn } from './pointer-ring.js'
 import type { ConsumerThread } from './producer-consumer.js'
 
 const { handle, ring, count, warmups, batch, rounds, alone } = workerData as ConsumerThread
@@ -11,16 +11,17 @@ const words = new Int32Array(handle.buffer)
 parentPort?.postMessage('ready')
 
 if (rounds === 0) {
-  for (const some of warmups) consume(heap, words, ring, some, batch)
-  consume(heap, words, ring, count, batch)
+  const consume = consumeIn(heap, words, ring)
+  for (const some of warmups) consume(some, batch)
+  consume(count, batch)
   heap.flush()
 } else {
+  const freeAll = alone ? freeTableAloneIn(heap) : freeTableIn(heap)
   let elapsedMs = 0
   for (let round = 0; round < rounds; round++) {
     Atomics.wait(ring, count, 0)
     const start = performance.now()
-    if (alone) freeTableAlone(heap, ring, count)
-    else freeTable(heap, ring, count)
+    freeAll(ring, count)
     heap.flush()
     if (round >= rounds / 2) elapsedMs += performance.now() - start
     Atomics.store(ring, count, 0)

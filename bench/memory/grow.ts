@@ -8,7 +8,7 @@ import { attachHeap, defaultPlan } from '../../src/memory/index.js'
 import type { Bench, Cell, Choice, Contender, Job, Params, Reading } from '../harness/contract.js'
 import { quantile } from '../harness/stats.js'
 import { addressHeaps, memoryOf, openHeap, openPercore, percore } from './heaps.js'
-import { fillTable, freeTable } from './loops.js'
+import { fillTableIn, freeTableIn } from './loops.js'
 import { buildNative, isNative, measureNative, natives, removeNative } from './native.js'
 import { ratiosOver } from './ratios.js'
 
@@ -65,17 +65,18 @@ async function measureGrowth({ subject, params }: Job): Promise<readonly Reading
   const chunks = first === undefined || max === undefined || levels === undefined ? {} : { firstBytes: first * mebibyte, maxBytes: max * mebibyte, levels }
   const opened = subject === 'percore' ? openPercore(2 ** 30, { chunks }) : undefined
   const { heap, words } = opened ?? await openHeap(subject, 2 ** 30)
+  const [fillTable, freeTable] = [fillTableIn(heap, words), freeTableIn(heap)]
   const table = new Int32Array(blockCount).fill(1)
   for (let round = 0; round < 300; round++) {
-    fillTable(heap, words, table, 2000, blockBytes)
-    freeTable(heap, table, 2000)
+    fillTable(table, 2000, blockBytes)
+    freeTable(table, 2000)
   }
   if (params['pretouch'] !== undefined) opened?.heap.pretouch(blockCount * blockBytes * 1.02)
-  const cold = timeFill(heap, words, table)
+  const cold = timeFill(fillTable, table)
   const arena = opened?.heap.stats().records[0]?.bytesReserved ?? 0
   const memory = opened === undefined ? [] : memoryOf(opened.heap).slice(0, 1)
-  freeTable(heap, table, blockCount)
-  const warm = timeFill(heap, words, table)
+  freeTable(table, blockCount)
+  const warm = timeFill(fillTable, table)
   return [
     { metric: 'ns_per_malloc', value: cold, params: { memory: 'cold' } },
     { metric: 'ns_per_malloc', value: warm, params: { memory: 'warm' } },
@@ -84,9 +85,9 @@ async function measureGrowth({ subject, params }: Job): Promise<readonly Reading
   ]
 }
 
-function timeFill(heap: Parameters<typeof fillTable>[0], words: Int32Array, table: Int32Array): number {
+function timeFill(fillTable: ReturnType<typeof fillTableIn>, table: Int32Array): number {
   const start = performance.now()
-  fillTable(heap, words, table, blockCount, blockBytes)
+  fillTable(table, blockCount, blockBytes)
   return (performance.now() - start) * 1e6 / blockCount
 }
 

@@ -4,7 +4,7 @@
  *
  * The invariant: one op is one free and one malloc; the first two bytes of every block are written.
  */
-import type { BlockHeap, Sizes } from './loops.js'
+import type { Allocate, BlockHeap, Sizes } from './loops.js'
 
 /** Fills the table, shuffles it and replaces a random block four times per place. Returns the generator's state. */
 export function setUpTable(heap: BlockHeap, bytes: Uint8Array, table: Int32Array, x: number, { min, range }: Sizes): number {
@@ -30,38 +30,42 @@ export function setUpTable(heap: BlockHeap, bytes: Uint8Array, table: Int32Array
 }
 
 /** `count` replacements in the table. Returns the generator's state. */
-export function replaceRandom(heap: BlockHeap, bytes: Uint8Array, table: Int32Array, x: number, count: number, { min, range }: Sizes): number {
-  const { length } = table
-  for (let i = 0; i < count; i++) {
-    x ^= x << 13
-    x ^= x >>> 17
-    x ^= x << 5
-    const v = Math.floor((x >>> 0) * length * 2 ** -32)
-    heap.free(table[v]!)
-    x ^= x << 13
-    x ^= x >>> 17
-    x ^= x << 5
-    const block = heap.malloc(min + (Math.imul(x >>> 16, range) >>> 16))
-    bytes[block * 4] = 1
-    bytes[block * 4 + 1] = 2
-    table[v] = block
+export function replaceRandomIn(heap: BlockHeap, bytes: Uint8Array): (table: Int32Array, x: number, count: number, sizes: Sizes) => number {
+  return (table, x, count, { min, range }) => {
+    const { length } = table
+    for (let i = 0; i < count; i++) {
+      x ^= x << 13
+      x ^= x >>> 17
+      x ^= x << 5
+      const v = Math.floor((x >>> 0) * length * 2 ** -32)
+      heap.free(table[v]!)
+      x ^= x << 13
+      x ^= x >>> 17
+      x ^= x << 5
+      const block = heap.malloc(min + (Math.imul(x >>> 16, range) >>> 16))
+      bytes[block * 4] = 1
+      bytes[block * 4 + 1] = 2
+      table[v] = block
+    }
+    return x
   }
-  return x
 }
 
 /** {@link replaceRandom} for memory the garbage collector frees. */
-export function replaceRandomObject(allocate: (bytes: number) => Uint8Array, table: Uint8Array[], x: number, count: number, { min, range }: Sizes): number {
-  const { length } = table
-  for (let i = 0; i < count; i++) {
-    x = next(x)
-    const v = Math.floor((x >>> 0) * length * 2 ** -32)
-    x = next(x)
-    const block = allocate(sizeOf(x, min, range))
-    block[0] = 1
-    block[1] = 2
-    table[v] = block
+export function replaceRandomObjectIn(allocate: Allocate): (table: Uint8Array[], x: number, count: number, sizes: Sizes) => number {
+  return (table, x, count, { min, range }) => {
+    const { length } = table
+    for (let i = 0; i < count; i++) {
+      x = next(x)
+      const v = Math.floor((x >>> 0) * length * 2 ** -32)
+      x = next(x)
+      const block = allocate(sizeOf(x, min, range))
+      block[0] = 1
+      block[1] = 2
+      table[v] = block
+    }
+    return x
   }
-  return x
 }
 
 function next(x: number): number {

@@ -5,7 +5,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { attachHeap } from '../../src/memory/index.js'
-import { replaceRandom, setUpTable } from './larson-loops.js'
+import { replaceRandomIn, setUpTable } from './larson-loops.js'
 import { L_ENDED, L_STATE, L_TURN, LINE_WORDS, type LarsonThread } from './larson.js'
 import { seedOf } from './loops.js'
 
@@ -17,6 +17,7 @@ const heap = attachHeap(handle)
 const bytes = new Uint8Array(handle.buffer)
 const threads = lines.length / LINE_WORDS
 const table = tables.subarray(line * (tables.length / threads), (line + 1) * (tables.length / threads))
+const replaceRandom = replaceRandomIn(heap, bytes)
 
 warmUp()
 parentPort?.postMessage('ready')
@@ -32,7 +33,7 @@ function run(): void {
   let done = 0
   const limit = isLast ? Infinity : opsPerThread
   while (done < limit && Atomics.load(stop, 0) === 0) {
-    x = replaceRandom(heap, bytes, table, x, chunk, sizes)
+    x = replaceRandom(table, x, chunk, sizes)
     done += chunk
   }
   lines[base + L_STATE] = x
@@ -51,7 +52,7 @@ function run(): void {
 function warmUp(): void {
   const own = new Int32Array(table.length)
   let x = setUpTable(heap, bytes, own, seedOf(1, myTurn), sizes)
-  for (let i = 0; i < 40; i++) x = replaceRandom(heap, bytes, own, x, chunk, sizes)
+  for (let i = 0; i < 40; i++) x = replaceRandom(own, x, chunk, sizes)
   for (const block of own) heap.free(block as ReturnType<typeof heap.malloc>)
   heap.trim()
 }

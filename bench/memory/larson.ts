@@ -9,7 +9,7 @@ import { Worker } from 'node:worker_threads'
 import type { HeapStats } from '../../src/memory/index.js'
 import type { Bench, Choice, Contender, Job, Reading } from '../harness/contract.js'
 import { addressHeaps, allocatorOf, collected, memoryOf, openHeap, openPercore, percore } from './heaps.js'
-import { replaceRandom, replaceRandomObject, setUpTable } from './larson-loops.js'
+import { replaceRandomIn, replaceRandomObjectIn, setUpTable } from './larson-loops.js'
 import { type Sizes, seedOf } from './loops.js'
 import { buildNative, isNative, measureNative, natives, removeNative } from './native.js'
 import { ratiosOver } from './ratios.js'
@@ -163,12 +163,14 @@ async function measureAlone(job: Job): Promise<readonly Reading[]> {
   if (collected.some(({ subject }) => subject === job.subject)) {
     const allocate = allocatorOf(job.subject)
     const table = Array.from({ length: blocks }, () => allocate(sizes.min))
-    step = () => { x = replaceRandomObject(allocate, table, x, chunk, sizes) }
+    const replaceRandom = replaceRandomObjectIn(allocate)
+    step = () => { x = replaceRandom(table, x, chunk, sizes) }
   } else {
     const { heap, words } = await openHeap(job.subject, 1 << 30)
     const [bytes, table] = [new Uint8Array(words.buffer), new Int32Array(blocks)]
     x = setUpTable(heap, bytes, table, x, sizes)
-    step = () => { x = replaceRandom(heap, bytes, table, x, chunk, sizes) }
+    const replaceRandom = replaceRandomIn(heap, bytes)
+    step = () => { x = replaceRandom(table, x, chunk, sizes) }
   }
   for (let i = 0; i < 30; i++) step()
   const start = performance.now()

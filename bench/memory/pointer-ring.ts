@@ -25,50 +25,54 @@ function stepAside(ring: Int32Array, spins: number): number {
 }
 
 /** Sends `count` blocks, published every `batch`, a power of two. Returns the generator's state. */
-export function produce(heap: BlockHeap, words: Int32Array, ring: Int32Array, x: number, count: number, batch: number, { min, range }: Sizes): number {
-  let tail = Atomics.load(ring, TAIL)
-  let head = Atomics.load(ring, HEAD)
-  let spins = 0
-  for (let i = 1; i <= count; i++) {
-    x ^= x << 13
-    x ^= x >>> 17
-    x ^= x << 5
-    const block = heap.malloc(min + (Math.imul(x >>> 16, range) >>> 16))
-    words[block] = i
-    while (((tail - head) | 0) === ringSlots) {
-      head = Atomics.load(ring, HEAD)
-      spins = stepAside(ring, spins)
+export function produceIn(heap: BlockHeap, words: Int32Array, ring: Int32Array): (x: number, count: number, batch: number, sizes: Sizes) => number {
+  return (x, count, batch, { min, range }) => {
+    let tail = Atomics.load(ring, TAIL)
+    let head = Atomics.load(ring, HEAD)
+    let spins = 0
+    for (let i = 1; i <= count; i++) {
+      x ^= x << 13
+      x ^= x >>> 17
+      x ^= x << 5
+      const block = heap.malloc(min + (Math.imul(x >>> 16, range) >>> 16))
+      words[block] = i
+      while (((tail - head) | 0) === ringSlots) {
+        head = Atomics.load(ring, HEAD)
+        spins = stepAside(ring, spins)
+      }
+      ring[SLOTS + (tail & (ringSlots - 1))] = block
+      tail = (tail + 1) | 0
+      if ((i & (batch - 1)) === 0) Atomics.store(ring, TAIL, tail)
     }
-    ring[SLOTS + (tail & (ringSlots - 1))] = block
-    tail = (tail + 1) | 0
-    if ((i & (batch - 1)) === 0) Atomics.store(ring, TAIL, tail)
+    Atomics.store(ring, TAIL, tail)
+    return x
   }
-  Atomics.store(ring, TAIL, tail)
-  return x
 }
 
 /** Takes, reads and frees `count` blocks. Returns a sum of what was in them. */
-export function consume(heap: BlockHeap, words: Int32Array, ring: Int32Array, count: number, batch: number): number {
-  let head = Atomics.load(ring, HEAD)
-  const end = (head + count) | 0
-  let sum = 0
-  let spins = 0
-  while (head !== end) {
-    let tail = Atomics.load(ring, TAIL)
-    while (tail === head) {
-      spins = stepAside(ring, spins)
-      tail = Atomics.load(ring, TAIL)
+export function consumeIn(heap: BlockHeap, words: Int32Array, ring: Int32Array): (count: number, batch: number) => number {
+  return (count, batch) => {
+    let head = Atomics.load(ring, HEAD)
+    const end = (head + count) | 0
+    let sum = 0
+    let spins = 0
+    while (head !== end) {
+      let tail = Atomics.load(ring, TAIL)
+      while (tail === head) {
+        spins = stepAside(ring, spins)
+        tail = Atomics.load(ring, TAIL)
+      }
+      while (head !== tail) {
+        const block = ring[SLOTS + (head & (ringSlots - 1))]!
+        sum = (sum + words[block]!) | 0
+        heap.free(block)
+        head = (head + 1) | 0
+        if ((head & (batch - 1)) === 0) Atomics.store(ring, HEAD, head)
+      }
     }
-    while (head !== tail) {
-      const block = ring[SLOTS + (head & (ringSlots - 1))]!
-      sum = (sum + words[block]!) | 0
-      heap.free(block)
-      head = (head + 1) | 0
-      if ((head & (batch - 1)) === 0) Atomics.store(ring, HEAD, head)
-    }
+    Atomics.store(ring, HEAD, head)
+    return sum
   }
-  Atomics.store(ring, HEAD, head)
-  return sum
 }
 
 /** Waits until the consumer has taken everything. Producer. */

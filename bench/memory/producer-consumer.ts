@@ -7,9 +7,9 @@
 import { Worker } from 'node:worker_threads'
 import type { Bench, Cell, Contender, Job, Reading } from '../harness/contract.js'
 import { memoryOf, openPercore, percore } from './heaps.js'
-import { fillTable, type Sizes, seedOf } from './loops.js'
+import { fillTableIn, type Sizes, seedOf } from './loops.js'
 import { buildNative, isNative, measureNative, natives, removeNative } from './native.js'
-import { produce, ringWords, waitUntilEmpty } from './pointer-ring.js'
+import { produceIn, ringWords, waitUntilEmpty } from './pointer-ring.js'
 import { ratiosOver } from './ratios.js'
 
 const sizes: Sizes = { min: 64, range: 449 }
@@ -65,11 +65,12 @@ async function measureRing({ input }: Job): Promise<readonly Reading[]> {
   const ring = new Int32Array(new SharedArrayBuffer(ringWords * 4))
   const warmups = Array.from({ length: warmUps }, () => warmup / warmUps)
   await startConsumer({ handle: heap.handle, ring, count, warmups, batch, rounds: 0, alone: false })
+  const produce = produceIn(heap, words, ring)
   let x = seedOf(seed, 0)
-  for (const some of warmups) x = produce(heap, words, ring, x, some, batch, sizes)
+  for (const some of warmups) x = produce(x, some, batch, sizes)
   waitUntilEmpty(ring)
   const start = performance.now()
-  produce(heap, words, ring, x, count, batch, sizes)
+  produce(x, count, batch, sizes)
   waitUntilEmpty(ring)
   return [{ metric: 'items_per_s', value: count / ((performance.now() - start) / 1000) }, ...memoryOf(heap).slice(0, 1)]
 }
@@ -80,9 +81,10 @@ async function measureRemoteFree({ params, input }: Job): Promise<readonly Readi
   const { heap, words } = openPercore(1 << 30)
   const table = new Int32Array(new SharedArrayBuffer((count + 1) * 4))
   const worker = await startConsumer({ handle: heap.handle, ring: table, count, warmups: [], batch: 0, rounds, alone: params['remote_free'] === 'alone' })
+  const fillTable = fillTableIn(heap, words)
   const told = new Promise<number>((resolve) => { worker.once('message', resolve) })
   for (let round = 0; round < rounds; round++) {
-    fillTable(heap, words, table, count, bytes)
+    fillTable(table, count, bytes)
     Atomics.store(table, count, 1)
     Atomics.notify(table, count)
     Atomics.wait(table, count, 1)

@@ -9,7 +9,7 @@ import type { SharedHeap } from '../../src/memory/index.js'
 import type { Bench, Cell, Choice, Contender, Job, Params, Reading } from '../harness/contract.js'
 import { runCrew } from './crew.js'
 import { addressHeaps, allocatorOf, collected, memoryOf, openHeap, openPercore, percore } from './heaps.js'
-import { randomObjects, randomSlots, seedOf, type Sizes, warmUp } from './loops.js'
+import { randomObjectsIn, randomSlotsIn, seedOf, type Sizes, warmUp } from './loops.js'
 import { buildNative, isNative, measureNative, nativeCommand, natives, removeNative } from './native.js'
 import { ratiosOver } from './ratios.js'
 import { countSystemCalls, whyNoStrace } from './strace.js'
@@ -110,10 +110,11 @@ async function measureSlots(job: Job): Promise<readonly Reading[]> {
   const { heap, words } = await openHeap(subject, slotsHeapBytes)
   const share = subject === 'percore' ? 1 : subject === 'wasm-dlmalloc' ? 4 : slowShare
   const measured = Math.ceil(steps / share)
-  const y = warmUp((state, count) => randomSlots(heap, words, slots, state, count, sizes, touch), x, Math.ceil(warmup / share))
+  const randomSlots = randomSlotsIn(heap, words)
+  const y = warmUp((state, count) => randomSlots(slots, state, count, sizes, touch), x, Math.ceil(warmup / share))
   mark('steady: begins\n')
   const start = performance.now()
-  randomSlots(heap, words, slots, y, measured, sizes, touch)
+  randomSlots(slots, y, measured, sizes, touch)
   const seconds = (performance.now() - start) / 1000
   mark('steady: ends\n')
   return [{ metric: 'ops_per_s', value: measured / seconds }, ...subject === 'percore' ? memoryOf(heap as SharedHeap) : []]
@@ -134,11 +135,11 @@ function slotsOf({ input }: Job): { slots: Int32Array, sizes: Sizes, touch: numb
 function measureCollected(job: Job): readonly Reading[] {
   const { slots: { length }, sizes, touch, steps, warmup, x } = slotsOf(job)
   const slots = Array.from<Uint8Array | undefined>({ length })
-  const allocate = allocatorOf(job.subject)
+  const randomObjects = randomObjectsIn(allocatorOf(job.subject))
   const measured = Math.ceil(steps / slowShare)
-  const y = warmUp((state, count) => randomObjects(allocate, slots, state, count, sizes, touch), x, Math.ceil(warmup / slowShare))
+  const y = warmUp((state, count) => randomObjects(slots, state, count, sizes, touch), x, Math.ceil(warmup / slowShare))
   const start = performance.now()
-  randomObjects(allocate, slots, y, measured, sizes, touch)
+  randomObjects(slots, y, measured, sizes, touch)
   return [{ metric: 'ops_per_s', value: measured / ((performance.now() - start) / 1000) }]
 }
 

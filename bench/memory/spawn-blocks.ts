@@ -6,7 +6,7 @@
  */
 import type { Bench, Job, Reading } from '../harness/contract.js'
 import { addressHeaps, allocatorOf, collected, openHeap, percore } from './heaps.js'
-import { objectByObject, oneByOne, replaceOldest, replaceOldestObject } from './loops.js'
+import { objectByObjectIn, oneByOneIn, replaceOldestIn, replaceOldestObjectIn } from './loops.js'
 import { buildNative, isNative, measureNative, natives, removeNative } from './native.js'
 import { ratiosOver } from './ratios.js'
 
@@ -50,16 +50,18 @@ async function measureHere({ subject, input }: Job): Promise<readonly Reading[]>
 
 async function addressLoop(subject: string, live: number, bytes: number): Promise<(count: number) => void> {
   const { heap, words } = await openHeap(subject, 1 << 28)
-  if (live === 1) return (count) => oneByOne(heap, words, count, bytes)
+  const [oneByOne, replaceOldest] = [oneByOneIn(heap, words), replaceOldestIn(heap, words)]
+  if (live === 1) return (count) => oneByOne(count, bytes)
   const blocks = Int32Array.from({ length: live }, () => heap.malloc(bytes))
   let at = 0
-  return (count) => { at = replaceOldest(heap, words, blocks, at, count, bytes) }
+  return (count) => { at = replaceOldest(blocks, at, count, bytes) }
 }
 
 function objectLoop(subject: string, live: number, bytes: number): (count: number) => void {
   const allocate = allocatorOf(subject)
-  if (live === 1) return (count) => objectByObject(allocate, count, bytes)
+  const [objectByObject, replaceOldest] = [objectByObjectIn(allocate), replaceOldestObjectIn(allocate)]
+  if (live === 1) return (count) => objectByObject(count, bytes)
   const blocks = Array.from({ length: live }, () => allocate(bytes))
   let at = 0
-  return (count) => { at = replaceOldestObject(allocate, blocks, at, count, bytes) }
+  return (count) => { at = replaceOldest(blocks, at, count, bytes) }
 }

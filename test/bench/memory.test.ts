@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { runBench, type Bench, type Result } from '../../bench/index.js'
 import { openPercore } from '../../bench/memory/heaps.js'
 import { bench as larson } from '../../bench/memory/larson.js'
-import { fillTable, freeTable, randomSlots, seedOf, TOUCH_ENDS } from '../../bench/memory/loops.js'
+import { fillTableIn, freeTableIn, randomSlotsIn, seedOf, TOUCH_ENDS } from '../../bench/memory/loops.js'
 import { bench as mixed } from '../../bench/memory/mixed.js'
 import { isNative, natives } from '../../bench/memory/native.js'
 import { ratiosOver } from '../../bench/memory/ratios.js'
@@ -18,7 +18,7 @@ test('seeds of threads differ, and none is 0', () => {
 test('random slots draw the numbers of xorshift32 and leave as many blocks in the heap as in the slots', () => {
   const { heap, words } = openPercore(1 << 26)
   const slots = new Int32Array(64)
-  const x = randomSlots(heap, words, slots, 42, 1000, { min: 16, range: 1009 }, TOUCH_ENDS)
+  const x = randomSlotsIn(heap, words)(slots, 42, 1000, { min: 16, range: 1009 }, TOUCH_ENDS)
   assert.equal(x, xorshift(42, 1000))
   assert.equal(heap.stats().records[0]?.blocksUsed, slots.filter((block) => block !== 0).length)
   assert.deepEqual(heap.audit({ quiet: true }).problems, [])
@@ -27,9 +27,9 @@ test('random slots draw the numbers of xorshift32 and leave as many blocks in th
 test('a table filled and freed leaves nothing behind', () => {
   const { heap, words } = openPercore(1 << 26)
   const table = new Int32Array(5000)
-  fillTable(heap, words, table, table.length, 128)
+  fillTableIn(heap, words)(table, table.length, 128)
   assert.equal(new Set(table).size, table.length)
-  freeTable(heap, table, table.length)
+  freeTableIn(heap)(table, table.length)
   assert.equal(heap.stats().records[0]?.blocksUsed, 0)
 })
 
