@@ -32,12 +32,12 @@ export function setUpTable(heap: BlockHeap, bytes: Uint8Array, table: Int32Array
 /** `count` replacements in the table. Returns the generator's state. */
 export function replaceRandomIn(heap: BlockHeap, bytes: Uint8Array): (table: Int32Array, x: number, count: number, sizes: Sizes) => number {
   return (table, x, count, { min, range }) => {
-    const { length } = table
+    const scale = table.length / 2 ** 32
     for (let i = 0; i < count; i++) {
       x ^= x << 13
       x ^= x >>> 17
       x ^= x << 5
-      const v = Math.floor((x >>> 0) * length * 2 ** -32)
+      const v = ((x >>> 0) * scale) | 0
       heap.free(table[v]!)
       x ^= x << 13
       x ^= x >>> 17
@@ -54,10 +54,10 @@ export function replaceRandomIn(heap: BlockHeap, bytes: Uint8Array): (table: Int
 /** {@link replaceRandom} for memory the garbage collector frees. */
 export function replaceRandomObjectIn(allocate: Allocate): (table: Uint8Array[], x: number, count: number, sizes: Sizes) => number {
   return (table, x, count, { min, range }) => {
-    const { length } = table
+    const scale = table.length / 2 ** 32
     for (let i = 0; i < count; i++) {
       x = next(x)
-      const v = Math.floor((x >>> 0) * length * 2 ** -32)
+      const v = ((x >>> 0) * scale) | 0
       x = next(x)
       const block = allocate(sizeOf(x, min, range))
       block[0] = 1

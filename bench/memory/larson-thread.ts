@@ -10,6 +10,8 @@ import { L_ENDED, L_STATE, L_TURN, LINE_WORDS, type LarsonThread } from './larso
 import { seedOf } from './loops.js'
 
 const { handle, lines, ops, stop, tables, line, turn, opsPerThread, chunk, sizes } = workerData as LarsonThread
+/** V8 needs about that long until the rare paths of the heap are optimised too. */
+const warmUpChunks = 300
 const isLast = turn < 0
 const myTurn = isLast ? -1 - turn : turn
 const base = line * LINE_WORDS
@@ -52,7 +54,7 @@ function run(): void {
 function warmUp(): void {
   const own = new Int32Array(table.length)
   let x = setUpTable(heap, bytes, own, seedOf(1, myTurn), sizes)
-  for (let i = 0; i < 40; i++) x = replaceRandom(own, x, chunk, sizes)
+  for (let i = 0; i < warmUpChunks; i++) x = replaceRandom(own, x, chunk, sizes)
   for (const block of own) heap.free(block as ReturnType<typeof heap.malloc>)
   heap.trim()
 }
