@@ -43,7 +43,6 @@ function enqueue(v: View, page: number): void {
   for (;;) {
     const home = homeOf(i32[page + OWNER]!)
     const queue = recordWord(geometry, home) + R_PENDING + c
-    if (v.adoption.mode !== 0) i32[page + PENDING_STAMP] = refillsOf(v, home)
     const head = shared.load(i32, queue)
     i32[page + PENDING_NEXT] = head
     if (shared.compareExchange(i32, queue, head, page) === head) { // E1
@@ -90,6 +89,7 @@ export function send(v: View, slot: number): void {
   }
   v.f64[v.counters + C.remotePushes]! += 1
   v.f64[v.counters + C.remoteBlocks]! += count
+  if (v.adoption.mode !== 0 && i32[record + R_OWED] !== 0) i32[page + PENDING_STAMP] = refillsOf(v, homeOf(i32[page + OWNER]!))
   payOwed(v)
 }
 
