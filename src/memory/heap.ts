@@ -30,7 +30,7 @@ import * as layout from './layout.js'
 import { freeAtEdge } from './page.js'
 import { defaultPlan, learnPlan, prewarm, type PrewarmPlan, pretouch } from './prewarm.js'
 import { acquireRecord, poolRecord, reclaimRecord } from './record.js'
-import { flush, freeRemote } from './remote.js'
+import { bindFreeRemote, flush } from './remote.js'
 import { alignedSize, copyBlock, mayStay } from './resize.js'
 import { drainPending, refill, trimGone, trimRecord } from './reuse.js'
 import { type HeapStats, readStats } from './stats.js'
@@ -122,6 +122,7 @@ function bind(v: View, handle: HeapHandle): SharedHeap {
   const { i32, me, record, geometry, buffer } = v
   const active = record + R_ACTIVE
   const { unitTable, endUnit } = geometry
+  const freeRemote = bindFreeRemote(v)
 
   function tryMalloc(bytes: number): Ptr {
     if (bytes <= CLASS_BYTES_MAX && bytes >= 0) {
@@ -190,7 +191,7 @@ function bind(v: View, handle: HeapHandle): SharedHeap {
       v.f64[v.counters + C.badFrees]! += 1
       throw badPointer(ptr, 'there is no block in use at this address')
     }
-    if (i32[page + OWNER] !== OWNER_NONE) freeRemote(v, ptr, page)
+    if (i32[page + OWNER] !== OWNER_NONE) freeRemote(ptr, page)
     else freeLarge(v, ptr, page)
   }
 
