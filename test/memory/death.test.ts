@@ -46,7 +46,10 @@ function churn(heap: SharedHeap, blocks: Ptr[], steps: number, seed: number, siz
 }
 
 const scenes: readonly { readonly name: string; readonly run: (victim: SharedHeap, blocks: Ptr[], kept: Ptr[]) => void }[] = [
-  { name: 'allocating and freeing its own and large blocks', run: (victim, blocks) => churn(victim, blocks, 300, 7, [3000, 16_000, 52_000, 200_000, 3_000_000]) },
+  {
+    name: 'allocating and freeing its own and large blocks',
+    run: (victim, blocks) => churn(victim, blocks, 300, 7, [3000, 16_000, 52_000, 200_000, 3_000_000]),
+  },
   {
     name: 'freeing blocks of another thread',
     run: (victim, _blocks, kept) => {
@@ -66,11 +69,11 @@ const scenes: readonly { readonly name: string; readonly run: (victim: SharedHea
   },
 ]
 
-for (const { name, run } of scenes) {
-  test(`a thread killed before any of its atomic operations while ${name} leaves a heap that adds up`, () => {
+for (const { name, run } of scenes) for (const adoption of ['off', 'eager'] as const) {
+  test(`a thread killed before any of its atomic operations while ${name} leaves a heap that adds up (adoption ${adoption})`, () => {
     let at = 0
     for (let killed = true; killed; at++) {
-      const heap = createHeap({ bytes: 32 * MIB, records: 3 })
+      const heap = createHeap({ bytes: 32 * MIB, records: 3, adoption })
       const kept: Ptr[] = []
       churn(heap, kept, 400, 11, [1024, 4096, 40_000, 100_000])
       const gone = attachHeap(heap.handle)

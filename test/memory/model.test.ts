@@ -80,10 +80,11 @@ const commands = fc.commands(
   { maxCommands: 400, size: '+1' },
 )
 
-test('whatever three threads do, the heap agrees with a Map', () => {
+const modes = ['off', 'gated', 'eager'] as const
+for (const adoption of modes) test(`whatever three threads do, the heap agrees with a Map (adoption ${adoption})`, () => {
   fc.assert(
     fc.property(commands, (cmds) => {
-      const first = createHeap({ bytes: 12 << 20, records: THREADS })
+      const first = createHeap({ bytes: 12 << 20, records: THREADS, adoption })
       const real = { threads: [first, attachHeap(first.handle), attachHeap(first.handle)] }
       const model: Model = { blocks: new Map(), next: 0 }
       fc.modelRun(() => ({ model, real }), cmds)
@@ -94,6 +95,6 @@ test('whatever three threads do, the heap agrees with a Map', () => {
       const { bytesFree, bytesTotal } = first.stats()
       assert.equal(bytesFree, bytesTotal, 'everything went back to the reserve')
     }),
-    { numRuns: 150, seed },
+    { numRuns: 70, seed },
   )
 })
