@@ -70,7 +70,7 @@ export function slotsBench(options: SlotsOptions): Bench {
       const traced = cells.slice(0, choice.threads === undefined || choice.threads.includes(1) ? 1 : 0).map((cell): Cell => ({
         ...cell,
         params: { ...cell.params, traced: 'strace' },
-        input: { ...cell.input, warmup: 5 * Number(cell.input?.['warmup']) },
+        input: { ...cell.input, warmup: 40e6 },
         contenders: wanted(together).map((contender) => missing === undefined ? contender : { ...contender, missing: contender.missing ?? missing }),
         runs: Math.min(cell.runs, 2),
       }))
