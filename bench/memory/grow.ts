@@ -32,10 +32,11 @@ export const bench: Bench = {
   cleanup: async (input) => removeNative(input),
   plan(choice) {
     const common = { runs: choice.runs ?? (choice.quick ? 3 : 5), timeoutMs: 120_000 }
-    if (choice.sweep === true) return sweepPoints(choice).map((point) => ({ ...common, params: point, contenders: [percore], input: { count: blockCount, bytes: blockBytes } }))
+    const grown = { ...common, params: { blocks: blockCount, bytes: blockBytes }, input: { count: blockCount, bytes: blockBytes } }
+    if (choice.sweep === true) return [{ ...grown, contenders: sweepPoints(choice).map((params) => ({ ...percore, params })) }]
     const rivals = natives.filter(({ subject }) => !choice.quick || choice.subjects !== undefined || subject === 'mimalloc' || subject === 'glibc')
     return [
-      { ...common, params: { blocks: blockCount, bytes: blockBytes }, contenders: [percore, { ...percore, params: { pretouch: 'yes' } }, ...rivals], input: { count: blockCount, bytes: blockBytes } },
+      { ...grown, contenders: [percore, { ...percore, params: { pretouch: 'yes' } }, ...rivals] },
       { ...common, params: { first: firstSizes.length }, contenders: [...ours, ...rivals], input: { sizes: firstSizes.join(), fresh_threads: freshThreads } },
     ] satisfies Cell[]
   },
