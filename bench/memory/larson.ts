@@ -44,7 +44,10 @@ export const bench: Bench = {
       contenders: [...ours, ...only(choice, natives), ...count === 1 ? only(choice, [...addressHeaps, ...collected]) : []],
       runs: choice.runs ?? (choice.quick ? 3 : 5),
       timeoutMs: 120_000,
-      input: { measure_ms: choice.quick ? 500 : 2000, heirs: heirsFor(choice.quick, count), blocks: blocksPerThread, ops_per_thread: opsPerThread, seed, ...sizes },
+      input: {
+        measure_ms: choice.quick ? 500 : 2000, heirs: heirsFor(choice.quick, count),
+        blocks: blocksPerThread, ops_per_thread: opsPerThread, seed, ...sizes,
+      },
     }))
   },
   async measure(job) {

@@ -37,7 +37,8 @@ function listNatives(): Contender[] {
   const paths = missing === undefined ? libraryPaths() : new Map<string, string>()
   return ['glibc', ...libraries.map(({ subject }) => subject)].map((subject) => {
     const library = libraries.find((each) => each.subject === subject)
-    const why = missing ?? (library === undefined || paths.has(subject) ? undefined : `${library.files[0]} is not installed; apt-get install ${library.debian}`)
+    const isHere = library === undefined || paths.has(subject)
+    const why = missing ?? (isHere ? undefined : `${library.files[0]} is not installed; apt-get install ${library.debian}`)
     return why === undefined ? { subject } : { subject, missing: why }
   })
 }
@@ -91,14 +92,24 @@ export function isNative(subject: string): boolean {
   return subject === 'glibc' || libraries.some((each) => each.subject === subject)
 }
 
+/** What the program is told, as `key=value`. */
+type Options = Readonly<Record<string, string | number>>
+
+/** How to start a program. */
+export interface Command {
+  readonly command: readonly string[]
+  readonly env: NodeJS.ProcessEnv
+}
+
 /** The program's arguments and environment for one job. */
-export function nativeCommand({ subject, input }: Job, bench: string, options: Readonly<Record<string, string | number>>): { readonly command: string[], readonly env: NodeJS.ProcessEnv } {
+export function nativeCommand({ subject, input }: Job, bench: string, options: Options): Command {
   const preload = subject === 'glibc' ? {} : { LD_PRELOAD: String(input[subject]) }
-  return { command: [String(input['native']), bench, ...Object.entries(options).map(([key, value]) => `${key}=${value}`)], env: { ...process.env, ...preload } }
+  const args = Object.entries(options).map(([key, value]) => `${key}=${value}`)
+  return { command: [String(input['native']), bench, ...args], env: { ...process.env, ...preload } }
 }
 
 /** Measures one native job. */
-export async function measureNative(job: Job, bench: string, options: Readonly<Record<string, string | number>>): Promise<readonly Reading[]> {
+export async function measureNative(job: Job, bench: string, options: Options): Promise<readonly Reading[]> {
   const { command: [program = '', ...args], env } = nativeCommand(job, bench, options)
   const { stdout } = await promisify(execFile)(program, args, { env })
   return (JSON.parse(stdout) as { readings: Reading[] }).readings

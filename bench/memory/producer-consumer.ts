@@ -26,11 +26,15 @@ export const bench: Bench = {
   prepare: buildNative,
   cleanup: async (input) => removeNative(input),
   plan(choice) {
-    const wanted = contenders.filter(({ subject }) => !choice.quick || choice.subjects !== undefined || ['percore', 'mimalloc', 'glibc'].includes(subject))
+    const all = !choice.quick || choice.subjects !== undefined
+    const wanted = contenders.filter(({ subject }) => all || ['percore', 'mimalloc', 'glibc'].includes(subject))
     const common = { runs: choice.runs ?? (choice.quick ? 3 : 5), timeoutMs: 60_000 }
     const rounds = { rounds: choice.quick ? 10 : 20, count: 100_000, bytes: 128 }
     return [
-      ...[1, 32].map((batch): Cell => ({ ...common, params: { publish: batch }, contenders: wanted, input: { count: choice.quick ? 5e6 : 20e6, warmup: 2e6, batch, seed, ...sizes } })),
+      ...[1, 32].map((batch): Cell => ({
+        ...common, params: { publish: batch }, contenders: wanted,
+        input: { count: choice.quick ? 5e6 : 20e6, warmup: 2e6, batch, seed, ...sizes },
+      })),
       { ...common, params: { remote_free: 'batched' }, contenders: wanted, input: rounds },
       { ...common, params: { remote_free: 'alone' }, contenders: [percore], input: rounds },
     ]
@@ -40,7 +44,8 @@ export const bench: Bench = {
     if (job.params['remote_free'] !== undefined) {
       return isNative(job.subject) ? await measureNative(job, 'remote-free', { count, rounds, bytes }) : await measureRemoteFree(job)
     }
-    return isNative(job.subject) ? await measureNative(job, 'producer-consumer', { count, warmup, batch, seed, ...sizes }) : await measureRing(job)
+    if (!isNative(job.subject)) return await measureRing(job)
+    return await measureNative(job, 'producer-consumer', { count, warmup, batch, seed, ...sizes })
   },
   derive: (results) => [...ratiosOver(results, 'items_per_s'), ...ratiosOver(results, 'ns_per_free')],
   views: [{ kind: 'columns', metrics: ['items_per_s', 'rss_mb'] }, { kind: 'pivot', metric: 'speedup', rows: ['over'] }, { kind: 'columns', metrics: ['ns_per_free'] }],
@@ -80,7 +85,8 @@ async function measureRemoteFree({ params, input }: Job): Promise<readonly Readi
   const { count = 0, rounds = 0, bytes = 0 } = input as Record<string, number>
   const { heap, words } = openPercore(1 << 30)
   const table = new Int32Array(new SharedArrayBuffer((count + 1) * 4))
-  const worker = await startConsumer({ handle: heap.handle, ring: table, count, warmups: [], batch: 0, rounds, alone: params['remote_free'] === 'alone' })
+  const alone = params['remote_free'] === 'alone'
+  const worker = await startConsumer({ handle: heap.handle, ring: table, count, warmups: [], batch: 0, rounds, alone })
   const fillTable = fillTableIn(heap, words)
   const told = new Promise<number>((resolve) => { worker.once('message', resolve) })
   for (let round = 0; round < rounds; round++) {

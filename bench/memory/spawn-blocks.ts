@@ -11,6 +11,7 @@ import { buildNative, isNative, measureNative, natives, removeNative } from './n
 import { ratiosOver } from './ratios.js'
 
 const blockBytes = 128
+const quickSubjects = ['percore', 'mimalloc', 'glibc', 'Buffer.allocUnsafe']
 /** Rivals in JavaScript do this part of the work. */
 const slowShare = 20
 const points = [{ live: 1, count: 50e6 }, { live: 10_000, count: 20e6 }]
@@ -24,7 +25,7 @@ export const bench: Bench = {
   cleanup: async (input) => removeNative(input),
   plan: (choice) => points.map(({ live, count }) => ({
     params: { live },
-    contenders: bench.contenders.filter(({ subject }) => !choice.quick || choice.subjects !== undefined || ['percore', 'mimalloc', 'glibc', 'Buffer.allocUnsafe'].includes(subject)),
+    contenders: bench.contenders.filter(({ subject }) => !choice.quick || choice.subjects !== undefined || quickSubjects.includes(subject)),
     runs: choice.runs ?? (choice.quick ? 3 : 5),
     timeoutMs: 60_000,
     input: { count: choice.quick ? count / 4 : count, warmup: 2e6, bytes: blockBytes, live },

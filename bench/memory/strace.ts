@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Reading } from '../harness/contract.js'
+import type { Command } from './native.js'
 
 const calls = 'mmap,munmap,madvise,mprotect,futex'
 
@@ -25,14 +26,15 @@ export function whyNoStrace(): string | undefined {
 }
 
 /** Runs a command under strace and counts. */
-export async function countSystemCalls({ command, env }: { readonly command: readonly string[], readonly env: NodeJS.ProcessEnv }): Promise<readonly Reading[]> {
+export async function countSystemCalls({ command, env }: Command): Promise<readonly Reading[]> {
   const folder = mkdtempSync(join(tmpdir(), 'percore-strace-'))
   try {
     const output = join(folder, 'calls')
     // strace itself must not run under another malloc.
     const preload = env['LD_PRELOAD'] === undefined ? [] : ['-E', `LD_PRELOAD=${env['LD_PRELOAD']}`]
     const { LD_PRELOAD: _, ...clean } = env
-    await promisify(execFile)('strace', ['-f', '-o', output, '-e', `trace=${calls},write`, ...preload, ...command], { env: { ...clean, PERCORE_BENCH_MARKS: '1' } })
+    const args = ['-f', '-o', output, '-e', `trace=${calls},write`, ...preload, ...command]
+    await promisify(execFile)('strace', args, { env: { ...clean, PERCORE_BENCH_MARKS: '1' } })
     return [{ metric: 'system_calls', value: steadyCalls(readFileSync(output, 'utf8')) }]
   } finally {
     rmSync(folder, { recursive: true, force: true })
