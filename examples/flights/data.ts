@@ -5,41 +5,42 @@
  */
 import { createReadStream, createWriteStream } from 'node:fs'
 import { mkdir, rename, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { SingleBar } from 'cli-progress'
 import { decompress } from 'fzstd'
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet'
-import { dataFolder, flightsFile, parquetFile } from './paths.js'
+import { flightsFile, parquetFile } from './paths.js'
 
 export const flightCount = 1_000_000
 
 /** Rows decoded at once: a quarter of a second of work, 20 MB. */
 const batchRows = 50_000
 
-/** Writes the data set unless it is there. About 10 seconds, once. */
-export async function ensureFlights(): Promise<void> {
-  if (await countLines(flightsFile) === flightCount) return
-  await mkdir(dataFolder, { recursive: true })
+/** Writes the first `count` flights to `path` unless they are there. A million takes about 10 seconds, once. */
+export async function ensureFlights(path: string = flightsFile, count: number = flightCount): Promise<void> {
+  if (await countLines(path) === count) return
+  await mkdir(dirname(path), { recursive: true })
   const bar = new SingleBar({
     format: 'Preparing the flights, once: {bar} {value} of {total} rows', barCompleteChar: '█', barIncompleteChar: '░', barsize: 24, clearOnComplete: true,
   })
-  bar.start(flightCount, 0)
-  const partial = `${flightsFile}.${process.pid}.partial`
+  bar.start(count, 0)
+  const partial = `${path}.${process.pid}.partial`
   try {
-    await pipeline(Readable.from(flightLines((done) => bar.update(done))), createWriteStream(partial))
-    await rename(partial, flightsFile)
+    await pipeline(Readable.from(flightLines(count, (done) => bar.update(done))), createWriteStream(partial))
+    await rename(partial, path)
   } finally {
     bar.stop()
     await rm(partial, { force: true })
   }
 }
 
-async function* flightLines(onProgress: (rows: number) => void): AsyncGenerator<string> {
+async function* flightLines(count: number, onProgress: (rows: number) => void): AsyncGenerator<string> {
   const file = await asyncBufferFromFile(parquetFile)
   const compressors = { ZSTD: (input: Uint8Array, bytes: number) => decompress(input, new Uint8Array(bytes)) }
-  for (let from = 0; from < flightCount; from += batchRows) {
-    const rowEnd = Math.min(from + batchRows, flightCount)
+  for (let from = 0; from < count; from += batchRows) {
+    const rowEnd = Math.min(from + batchRows, count)
     const rows = await parquetReadObjects({ file, compressors, rowStart: from, rowEnd }) as ParquetFlight[]
     yield rows.map(flightLine).join('')
     onProgress(rowEnd)

@@ -3,7 +3,6 @@ import { fileURLToPath } from 'node:url'
 
 const data = new URL('../../../data/', import.meta.url)
 
-export const dataFolder: string = fileURLToPath(data)
 export const flightsFile: string = fileURLToPath(new URL('flights-1m.ndjson', data))
 export const featuresFile: string = fileURLToPath(new URL('flights-features.ndjson', data))
 export const referenceFile: string = fileURLToPath(new URL('flights-features.one-thread.ndjson', data))

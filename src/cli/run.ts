@@ -173,9 +173,10 @@ async function runRows(
   const exitCode = exitCodeOfEnd(end)
   const stats = runStats(end, exitCode, job.counts, seconds, workers)
 
-  if ('error' in end) say(end.error.message)
+  if ('failure' in end) say(failureReport(end.failure))
   else for (const failure of shown) say(failureReport(failure))
-  if (options.onError.kind !== 'fail' && stats.failed > shown.length) say(`… and ${counted(stats.failed - shown.length, 'more failed row')}`)
+  if (!('failure' in end) && stats.failed > shown.length) say(`… and ${counted(stats.failed - shown.length, 'more failed row')}`)
+  if ('error' in end) say(end.error.message)
   say(summaryText(stats))
   if (options.stats !== undefined) await writeStats(options.stats, `${JSON.stringify(stats, null, 2)}\n`)
   return exitCode

@@ -83,7 +83,7 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
       case 'boolean': return value ? kind.true : kind.false
       case 'object':
         if (value === null) return kind.null
-        if (value instanceof Uint8Array) return encodeBytes(value, kind.bytes, at)
+        if (value instanceof Uint8Array && ArrayBuffer.isView(value)) return encodeBytes(value, kind.bytes, at)
         if (value instanceof SharedBlock) return encodeShared(value, at)
         return encodeObject(value, at)
       case 'bigint':
@@ -124,6 +124,7 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
       i32[at] = length
       return as | blockBit
     }
+    if (length === 0) refuseDetached(value)
     const offset = (at + 1) * 4
     for (let i = 0; i < length; i++) u8[offset + i] = value[i]!
     i32[at] = length
@@ -262,6 +263,19 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
   }
 
   return { encode, encodeError, decode, release }
+}
+
+/** An array whose buffer was transferred looks empty. */
+function refuseDetached(value: Uint8Array): void {
+  try {
+    value = new Uint8Array(value.buffer)
+  } catch (cause) {
+    throw new PercoreError(
+      'ERR_PERCORE_NOT_CLONEABLE',
+      'value is an array whose buffer was transferred elsewhere, so its bytes are gone. Send it before, or send a copy.',
+      { cause },
+    )
+  }
 }
 
 function lost(excerpt: string): PercoreError {

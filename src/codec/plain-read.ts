@@ -61,6 +61,16 @@ export function createPlainReader(i32: Int32Array, area: TextArea): (from: numbe
         p += n + 1 >>> 1
         return text
       }
+      case plain.bytes: {
+        const bytes = area.u8.slice(p * 4, p * 4 + n)
+        p += n + 3 >>> 2
+        return bytes
+      }
+      case plain.date:
+        halves[0] = i32[p]!
+        halves[1] = i32[p + 1]!
+        p += 2
+        return new Date(double[0]!)
       case plain.array: return readArray(n)
       case plain.object: return readObject(shapes[n]!)
       default: return readOpen(shapes[n]!)

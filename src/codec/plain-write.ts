@@ -1,6 +1,6 @@
 /**
- * Plain data into words, in one pass: trees of null, undefined, booleans, numbers, text, dense arrays and plain objects. One
- * thread. It writes into private memory, so that giving up (anything not plain, an object met twice, too deep) leaves nothing
+ * Plain data into words, in one pass: trees of null, undefined, booleans, numbers, text, dense arrays and plain objects, with
+ * the dates and bytes that rows often carry. One thread. It writes into private memory, so that giving up (anything not plain, an object met twice, too deep) leaves nothing
  * behind, a throwing getter neither, and the block can have the exact size.
  *
  * The invariant: what it accepts reads back as structuredClone would give it. What it cannot tell for certain it refuses.
@@ -26,6 +26,7 @@ const copyLoopMax = 64
 
 const { getPrototypeOf, hasOwn, keys: keysOf } = Object
 const objectPrototype = Object.prototype
+const timeOf = Date.prototype.getTime
 
 export function createPlainWriter(): PlainWriter {
   const shapes = createShapeTree()
@@ -56,16 +57,19 @@ export function createPlainWriter(): PlainWriter {
     root = shapes.root()
     message++
     try {
-      if (!writeContainer(value)) return 0
-      writeShapes()
-      return p
+      if (writeContainer(value)) {
+        writeShapes()
+        return p
+      }
     } catch {
-      return 0 // a getter threw; it will again, where the failure is explained
+      // A getter threw. It will again, where the failure is explained.
     } finally {
       busy = false
       met = undefined
       for (let i = 0; i < listedCount; i++) listed[i] = objectPrototype
     }
+    trim()
+    return 0
   }
 
   function writeValue(value: unknown): boolean {
@@ -109,7 +113,8 @@ export function createPlainWriter(): PlainWriter {
   function writeText(value: string): boolean {
     const length = value.length
     if (length > countMax) return false
-    if (p + 1 + length > limit) grow(1 + length)
+    const wordsMax = 1 + (length + 1 >>> 1)
+    if (p + wordsMax > limit) grow(wordsMax)
     if (writeLatin1(area, value, (p + 1) * 4)) {
       i32[p] = plain.latin1 | length << typeBits
       p += 1 + (length + 3 >>> 2)
@@ -125,7 +130,32 @@ export function createPlainWriter(): PlainWriter {
     if (depth === depthMax || isProxy(value) || metBefore(value)) return false
     if (Array.isArray(value)) return writeArray(value as unknown[])
     const prototype: unknown = getPrototypeOf(value)
-    return (prototype === objectPrototype || prototype === null) && writeObject(value as Record<string, unknown>)
+    if (prototype === objectPrototype || prototype === null) return writeObject(value as Record<string, unknown>)
+    if (prototype === Date.prototype) return writeDate(value as Date)
+    return prototype === Uint8Array.prototype && ArrayBuffer.isView(value) && writeBytes(value as Uint8Array)
+  }
+
+  /** What only inherits from Date throws here, and is left to the engine. */
+  function writeDate(value: Date): boolean {
+    double[0] = timeOf.call(value)
+    i32[p] = plain.date
+    i32[p + 1] = halves[0]!
+    i32[p + 2] = halves[1]!
+    p += 3
+    return true
+  }
+
+  /** Only an array that is all of its buffer: others have bytes around them, which structuredClone copies too. */
+  function writeBytes(value: Uint8Array): boolean {
+    const { length, buffer } = value
+    if (length === 0 || length > countMax || buffer.byteLength !== length) return false
+    if (!(buffer instanceof ArrayBuffer) || buffer.resizable || metBefore(buffer)) return false
+    const words = length + 3 >>> 2
+    if (p + 1 + words > limit) grow(1 + words)
+    i32[p] = plain.bytes | length << typeBits
+    area.u8.set(value, (p + 1) * 4)
+    p += 1 + words
+    return true
   }
 
   function writeArray(value: unknown[]): boolean {
@@ -212,10 +242,12 @@ export function createPlainWriter(): PlainWriter {
     const source = i32
     if (count <= copyLoopMax) for (let i = 0; i < count; i++) words[from + i] = source[i]!
     else words.set(source.subarray(0, count), from)
-    if (limit > keptWordsMax) {
-      p = 0
-      resize(startWords)
-    }
+    trim()
+  }
+
+  function trim(): void {
+    p = 0
+    if (limit > keptWordsMax) resize(startWords)
   }
 
   return { write, copyTo }

@@ -11,7 +11,7 @@ import { createCodec, SharedBlock } from '../codec/index.js'
 import { type AuditReport, createHeap, type SharedHeap } from '../memory/index.js'
 import { balance, type Balancer } from './balance.js'
 import { Dispatcher, type Reject, type Resolve } from './dispatcher.js'
-import { createFabric, depthMax, type Fabric, memoryBytesMin, slotAt, slotLayout, workersMax } from './fabric.js'
+import { createFabric, depthMax, type Fabric, memoryBytesMax, memoryBytesMin, slotAt, slotLayout, workersMax } from './fabric.js'
 import type { HandlerArguments, HandlerName, HandlerResult, Handlers, HandlerValue, UntypedHandlers } from './handlers.js'
 import type { Idle } from './idle.js'
 import { mapConcurrencyMax, mapOver, type MapOptions } from './map.js'
@@ -42,7 +42,7 @@ export interface ExecGroupOptions {
    * something to wait for. `block`: never spins. `spin`: never sleeps, takes a whole core. `loop`: always in the event loop.
    */
   readonly idle?: Idle
-  /** Address space reserved for lanes and payloads; memory is only taken when used. Default 4 GiB. At least 16 MiB. */
+  /** Address space reserved for lanes and payloads; memory is only taken when used. Default 4 GiB, which is also the most; at least 16 MiB. */
   readonly memoryBytes?: number
   /** Limits of each worker's JavaScript heap. Default: Node's own. */
   readonly resourceLimits?: WorkerResourceLimits
@@ -137,10 +137,11 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
 
   private constructor(module: string, options: ExecGroupOptions) {
     super()
-    const workers = integer('workers', options.workers ?? availableParallelism(), 1, workersMax)
+    const cores = availableParallelism()
+    const workers = integer('workers', options.workers ?? Math.min(cores, workersMax), 1, workersMax)
     const depth = integer('depth', options.depth ?? depthDefault, 1, depthMax)
     const maxQueue = options.maxQueue === Number.POSITIVE_INFINITY ? options.maxQueue : integer('maxQueue', options.maxQueue ?? maxQueueDefault, 0)
-    if (options.memoryBytes !== undefined) integer('memoryBytes', options.memoryBytes, memoryBytesMin)
+    if (options.memoryBytes !== undefined) integer('memoryBytes', options.memoryBytes, memoryBytesMin, memoryBytesMax)
     this.#fabric = createFabric(workers, ceilPowerOfTwo(depth), options.memoryBytes)
     const { words, heapOffset } = this.#fabric
     const heap = createHeap({ buffer: words.buffer, byteOffset: heapOffset, records: workers + spareHeapRecords })
@@ -152,7 +153,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
         module,
         workerData: options.workerData,
         idle: options.idle ?? 'auto',
-        coresAreShort: workers + 1 > availableParallelism(),
+        coresAreShort: workers >= cores,
         resourceLimits: options.resourceLimits,
       },
       {
@@ -165,7 +166,16 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
         gaveUp: (worker, error) => this.#dispatcher.abandon(worker, error),
       },
     )
-    this.#dispatcher = new Dispatcher(this.#fabric, heap, createCodec(words, heap), this.#supervisor, options.balance ?? balance.roundRobin(), depth, maxQueue)
+    this.#dispatcher = new Dispatcher({
+      fabric: this.#fabric,
+      heap,
+      codec: createCodec(words, heap),
+      threads: this.#supervisor,
+      balancer: options.balance ?? balance.roundRobin(),
+      depth,
+      maxQueue,
+      cores,
+    })
   }
 
   /** The handlers' names. */

@@ -42,7 +42,8 @@ const ownFolder = new URL('.', import.meta.url).href
 export function describe(thrown: unknown): Pick<RowFailure, 'name' | 'message' | 'code' | 'thrownAt'> {
   if (!(thrown instanceof Error)) return { name: 'Error', message: `threw ${String(thrown)}`, code: rowCode }
   const code = (thrown as { code?: unknown }).code
-  const thrownAt = /\n {4}at (?:.*\()?(.*?:\d+:\d+)\)?(?:\n|$)/.exec(thrown.stack ?? '')?.[1]
+  // Where percore made an error of its own helps nobody.
+  const thrownAt = thrown.name === 'PercoreError' ? undefined : /\n {4}at (?:.*\()?(.*?:\d+:\d+)\)?(?:\n|$)/.exec(thrown.stack ?? '')?.[1]
   return {
     name: thrown.name,
     message: thrown.message,
@@ -63,6 +64,7 @@ export function excerptOf(line: string, column = 1): Excerpt {
 export function failureText(failure: RowFailure): string {
   const lines = failure.lastLine === undefined ? `line ${failure.line}` : `lines ${failure.line}–${failure.lastLine}`
   const where = failure.column === undefined ? lines : `${lines}, column ${failure.column}`
-  const what = failure.code === rowCode && failure.name === 'SyntaxError' ? failure.message : `${failure.name}: ${failure.message}`
+  const own = failure.name === 'PercoreError' || (failure.code === rowCode && failure.name === 'SyntaxError')
+  const what = own ? failure.message : `${failure.name}: ${failure.message}`
   return `${where}: ${what}${failure.thrownAt === undefined ? '' : ` (${failure.thrownAt})`}`
 }

@@ -125,13 +125,13 @@ class Job {
     await this.writer.drained()
     clearTimeout(grace)
     signal?.removeEventListener('abort', interrupt)
-    if (this.feedError !== undefined) this.finish(failedEnd(this.feedError))
+    if (this.end === undefined && this.feedError !== undefined) this.finish(failedEnd(this.feedError))
     return this.end ?? { status: this.inputEnded ? 'done' : 'interrupted' }
   }
 
-  /** Ends the run now: what is on its way is abandoned. The first reason counts. */
+  /** Ends the run now: what is on its way is abandoned. The first reason counts, but an output that failed outranks a row. */
   private finish(end: MapLinesEnd): void {
-    this.end ??= end
+    if (this.end === undefined || (this.end.status === 'row-failed' && end.status === 'io-failed')) this.end = end
     this.fed = true
     for (const entry of this.entries) entry.abandon()
     this.changed.ring()

@@ -35,7 +35,8 @@ export interface Findings {
 
 interface Decision { readonly mask: number; chosen: number; readonly rest: number[]; readonly spent: number }
 
-const hungMs = 30_000
+/** Generous: a shared machine may stand still for many seconds. */
+const hungMs = 120_000
 
 export class Explorer {
   readonly #scenarios: Record<string, Scenario>

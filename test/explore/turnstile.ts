@@ -14,7 +14,7 @@ import {
 import { access, type Access, type Races } from './races.js'
 import type { Stage } from './scenario.js'
 
-/** Thrown into a thread that is killed; it unwinds without executing another step. */
+/** Thrown into a thread that is killed, and again if it is caught: the thread unwinds without executing another step. */
 export const killed: unique symbol = Symbol('killed')
 /** Thrown into a thread when the run is given up. */
 export const aborted: unique symbol = Symbol('aborted')
@@ -80,6 +80,7 @@ export class Turnstile implements Stage {
   }
 
   note(value: number): void {
+    this.#stayDead()
     const count = this.#c[this.#base + of.notes]++
     if (count < notesMax) this.#c[noteAt(this.#self, count)] = value
   }
@@ -125,6 +126,7 @@ export class Turnstile implements Stage {
   /** A point: decides who goes on, and returns when that is this thread. */
   #sleep(as: number, target: number): void {
     const c = this.#c
+    this.#stayDead()
     c[this.#base + of.status] = as
     c[this.#base + of.target] = target
     const seat = seatOf(c, choose(c, optionsNow(c, this.#self), this.#self))
@@ -133,12 +135,17 @@ export class Turnstile implements Stage {
       awaitTurn(c, this.#self)
       if (c[at.aborting] !== 0) throw aborted
     }
-    if (c[at.died] === this.#self) throw killed
+    this.#stayDead()
+  }
+
+  #stayDead(): void {
+    if (this.#c[at.died] === this.#self) throw killed
   }
 
   /** Before a plain store a thread may only die: no order with other threads matters, since it races with none. */
   #mayDie(): void {
     const c = this.#c
+    this.#stayDead()
     const mask = killOption(c, this.#self)
     if (mask === 0) return
     if (choose(c, mask | (1 << this.#self), this.#self) >= kill) {

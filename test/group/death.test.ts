@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { test } from 'node:test'
 import { createPrng } from '../../src/base/index.js'
 import { PercoreError } from '../../src/index.js'
-import { startGroup } from './start.js'
+import { program, startGroup } from './start.js'
 
 const died = (error: unknown): error is PercoreError => error instanceof PercoreError && error.code === 'ERR_PERCORE_WORKER_DIED'
 
@@ -70,8 +70,13 @@ test('workers that keep dying lose nothing but the tasks that kill them', async 
 test('a worker is replaced while the group is idle, and serves again', async () => {
   await using group = await startGroup({ workers: 1 })
   const first = await group.run('thread')
-  const replaced = once(group, 'replaced')
   await assert.rejects(group.run('exit', 0), died)
-  await replaced
   assert.notEqual(await group.run('thread'), first)
+})
+
+test('a death that settles the last task lets the process end', async () => {
+  assert.equal(await program(`
+    const group = await ExecGroup.start(url, { workers: 1 })
+    const fatal = group.run('later', { ms: 50 }).then(() => group.run('uncaught')).catch((error) => console.log(error.code))
+  `), 'ERR_PERCORE_WORKER_DIED\n')
 })

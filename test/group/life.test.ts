@@ -1,23 +1,12 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
 import { mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { promisify } from 'node:util'
 import { ExecGroup, PercoreError } from '../../src/index.js'
-import { handlersUrl, startGroup } from './start.js'
+import { program, startGroup } from './start.js'
 
 const code = (expected: string) => (error: unknown) => error instanceof PercoreError && error.code === expected
-const index = new URL('../../src/index.js', import.meta.url).href
-
-/** Runs a program that has `ExecGroup` and `url` in scope, as a process of its own. */
-async function program(body: string): Promise<string> {
-  const text = `import { ExecGroup } from ${JSON.stringify(index)}; const url = new URL(${JSON.stringify(handlersUrl.href)}); ${body}`
-  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', text], { timeout: 60_000 })
-  return stdout
-}
-
 async function moduleWith(text: string): Promise<string> {
   const file = join(await mkdtemp(join(tmpdir(), 'percore-')), 'handlers.mjs')
   await writeFile(file, text)

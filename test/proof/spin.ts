@@ -16,7 +16,9 @@ import { fileURLToPath } from 'node:url'
 const modelsDir = fileURLToPath(new URL('../../../proof/', import.meta.url))
 const howToInstall = 'Debian and Ubuntu: apt-get install spin gcc; macOS: brew install spin; source: https://spinroot.com'
 /** Broken models stop at their first error; no right one here needs more steps in a row than this. */
-const searchDepthMax = 1_000_000
+const searchDepthMax = 100_000
+/** log2 of the slots of the hash table: small, so that a run does not page in more memory than it needs. */
+const hashBits = 20
 
 export interface ModelRun {
   /** File name within proof/. */
@@ -69,7 +71,7 @@ export async function verify(run: ModelRun): Promise<Verdict> {
     const live = run.macros.includes('-DLIVENESS')
     await mustRun('spin', ['-a', ...run.macros, join(modelsDir, run.model)], dir)
     await mustRun('gcc', ['-w', '-O0', ...(live ? [] : ['-DSAFETY', '-DNOCLAIM']), '-o', 'pan', 'pan.c'], dir)
-    const { output } = await command(join(dir, 'pan'), [...(live ? ['-a', '-f'] : []), `-m${searchDepthMax}`], dir)
+    const { output } = await command(join(dir, 'pan'), [...(live ? ['-a', '-f'] : []), `-m${searchDepthMax}`, `-w${hashBits}`], dir)
     return judge(run, output)
   } finally {
     rmSync(dir, { recursive: true, force: true })
