@@ -34,7 +34,7 @@ export const bench: Bench = {
   module: import.meta.url,
   contenders: pools,
   plan(choice) {
-    const input = choice.quick ? { warmup_ms: 300, measure_ms: 150 } : { warmup_ms: 600, measure_ms: 600 }
+    const input = choice.quick ? { warmup_cpu_ms: 400, measure_ms: 150 } : { warmup_cpu_ms: 1200, measure_ms: 600 }
     const contenders = choice.quick && !choice.subjects ? quickPools : pools
     return points(choice).map((point): Cell => ({
       params: { ...point }, contenders, runs: choice.runs ?? (choice.quick ? 3 : 5), timeoutMs: 60_000, input,
@@ -45,7 +45,8 @@ export const bench: Bench = {
     const inFlight = Number(params['in_flight'])
     const pool = await poolNamed(subject).start({ workers: Number(params['workers']), handler: 'echo', inFlight })
     await assertEchoes(pool, value)
-    const flow = await measureFlow(pool, value, { inFlight, warmupMs: Number(input['warmup_ms']), measureMs: Number(input['measure_ms']) })
+    const budget = { warmupCpuMs: Number(input['warmup_cpu_ms']), measureMs: Number(input['measure_ms']) }
+    const flow = await measureFlow(pool, value, { inFlight, ...budget })
     await pool.close()
     return [
       { metric: 'tasks_per_s', value: flow.tasks / (flow.elapsedMs / 1000) },

@@ -21,6 +21,7 @@ import {
   type RowFailure,
   rowsWorkerUrl,
   type WorkerJob,
+  workerYoungMbMax,
 } from '../source/index.js'
 import { type ExitCode, exitCodeOf, exitCodes, report, say } from './exit.js'
 import { counted } from './numbers.js'
@@ -125,10 +126,11 @@ async function startGroup(module: string, options: RunOptions): Promise<RowsGrou
     keepRaw: options.onError.kind === 'dead-letter',
     lineBytesMax: options.maxLineBytes,
   }
-  const group: RowsGroup = await ExecGroup.start(rowsWorkerUrl, { workers: options.workers, depth: options.depth, workerData })
+  const { workers, depth } = options
+  const group: RowsGroup = await ExecGroup.start(rowsWorkerUrl, { workers, depth, workerData, resourceLimits: { maxYoungGenerationSizeMb: workerYoungMbMax } })
   try {
     // One for each worker: a module that does not load says so before anything is read or written.
-    await Promise.all(Array.from({ length: options.workers }, () => group.run('open')))
+    await Promise.all(Array.from({ length: workers }, () => group.run('open')))
   } catch (error) {
     await group.terminate()
     throw error

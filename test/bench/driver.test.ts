@@ -24,14 +24,15 @@ function countingPool(): CountingPool {
 
 test('the flow keeps exactly as many tasks in flight as asked, and waits for the last', async () => {
   const pool = countingPool()
-  const flow = await measureFlow(pool, 1, { inFlight: 64, warmupMs: 5, measureMs: 20 })
+  const flow = await measureFlow(pool, 1, { inFlight: 64, warmupCpuMs: 5, measureMs: 20 })
   assert.equal(pool.seen.most, 64)
   assert.equal(pool.seen.inFlight, 0)
   assert.ok(flow.tasks > 0 && flow.tasks < pool.seen.issued, 'the warm-up is not counted')
 })
 
 test('a failing task ends the flow', async () => {
-  await assert.rejects(measureFlow({ run: () => Promise.reject(new Error('no')), close: async () => undefined }, 1, { inFlight: 2, warmupMs: 1, measureMs: 1 }), /no/)
+  const refusing: Pool = { run: () => Promise.reject(new Error('no')), close: async () => undefined }
+  await assert.rejects(measureFlow(refusing, 1, { inFlight: 2, warmupCpuMs: 1, measureMs: 1 }), /no/)
 })
 
 test('a number of tasks is run exactly, however it compares with the tasks in flight', async () => {
