@@ -11,8 +11,10 @@ import { readPage } from './page.js'
 import { root, Workshop } from './workshop.js'
 
 const read = (origin: string): { origin: string; text: string } => ({ origin, text: readFileSync(join(root, origin), 'utf8') })
-const filesIn = (folder: string, end: string, recursive: boolean): string[] =>
-  readdirSync(join(root, folder), { recursive, encoding: 'utf8' }).filter((file) => file.endsWith(end)).toSorted().map((file) => `${folder}/${file}`)
+const filesIn = (folder: string, end: string, recursive: boolean): string[] => readdirSync(join(root, folder), { recursive, encoding: 'utf8' })
+  .filter((file) => file.endsWith(end))
+  .toSorted()
+  .map((file) => `${folder}/${file}`)
 
 const pages = ['README.md', 'ARCHITECTURE.md', ...filesIn('docs', '.md', false)].filter((page) => existsSync(join(root, page))).map(read)
 const written = pages.map(({ origin, text }) => ({ origin, ...readPage(origin, text) }))

@@ -1,9 +1,9 @@
 /**
  * What an example says it prints, and whether it did.
  *
- * The rule: `// TEXT` behind a `console.log(…)` on the same line is what that line printed, all of its prints joined by `, `. Runs of white
- * space count as one space, so an object that node prints over several lines fits; `…` stands for any text; `// e.g. TEXT` only
- * says that something is printed. A line that says nothing may print anything.
+ * The rule: `// TEXT` behind a `console.log(…)` on the same line is what that line printed, all of its prints joined by `, `. Runs of
+ * white space count as one space, so an object that node prints over several lines fits; `…` stands for any text; `// e.g. TEXT`
+ * only says that something is printed. A line that says nothing may print anything.
  */
 import type { ProgramFile } from './program.js'
 

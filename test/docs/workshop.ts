@@ -16,10 +16,17 @@ import { isCode, type Program, type Step } from './program.js'
 export const root: string = fileURLToPath(new URL('../../../', import.meta.url))
 
 const listener = new URL('./listen.js', import.meta.url).href
-const stepMsMax = 60_000
+/** Only for what never ends: an example takes about a second of CPU, and the machine may have other things to do. */
+const stepMsMax = 120_000
 
 const compilerOptions = {
-  target: 'ES2022', module: 'NodeNext', strict: true, exactOptionalPropertyTypes: true, skipLibCheck: false, sourceMap: true, types: ['node'],
+  target: 'ES2022',
+  module: 'NodeNext',
+  types: ['node'],
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  skipLibCheck: false,
+  sourceMap: true,
 }
 
 interface Ended {
@@ -42,7 +49,8 @@ export class Workshop {
     symlinkSync(realpathSync(join(root, 'node_modules/@types')), join(this.#home, 'node_modules/@types'))
     this.#write('package.json', JSON.stringify({ type: 'module' }))
     this.#write('tsconfig.json', JSON.stringify({ compilerOptions, include: ['*/*.ts', '*/*.mts'] }))
-    writeFileSync(join(this.#home, 'bin/percore'), `#!/bin/sh\nexec '${process.execPath}' '${join(root, 'dist/src/cli/main.js')}' "$@"\n`, { mode: 0o755 })
+    const cli = join(root, 'dist/src/cli/main.js')
+    writeFileSync(join(this.#home, 'bin/percore'), `#!/bin/sh\nexec '${process.execPath}' '${cli}' "$@"\n`, { mode: 0o755 })
     for (const [number, program] of programs.entries()) {
       const folder = `${number}-${basename(program.origin).replace(/\W/g, '-')}`
       this.#folders.set(program, folder)
@@ -63,7 +71,7 @@ export class Workshop {
       if (folder !== undefined) this.#mistakes.set(folder, [...(this.#mistakes.get(folder) ?? []), line])
       else if (line.includes('error TS')) others.push(line)
     }
-    if (code !== 0 && this.#mistakes.size + others.length === 0) throw new Error(`the compiler ended with exit code ${code}\n${stdout}${stderr}`)
+    if (code !== 0 && this.#mistakes.size + others.length === 0) throw new Error(`the compiler ended with ${code}: ${stdout}${stderr}`)
     this.otherMistakes = others
   }
 
