@@ -4,6 +4,7 @@
  */
 import { balance, type Balancer, type Context, defineHandlers, ExecGroup, PercoreError, type SharedBlock } from '../../src/index.js'
 import { attachHeap, createHeap, type Ptr } from '../../src/memory/index.js'
+import type * as named from './program.js'
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false
 
@@ -68,6 +69,14 @@ export async function typedMap(group: ExecGroup<typeof handlers>): Promise<void>
   group.map('score', rows, { order: true })
   // @ts-expect-error no handler has that name
   group.map('scores', rows)
+}
+
+/** A module of named exports is as good as one of `defineHandlers`. */
+export async function namedExports(): Promise<void> {
+  const group = await ExecGroup.start<typeof named>(url)
+  is<Promise<boolean>>()(group.run('isCode', 'main.ts'))
+  // @ts-expect-error of the wrong type
+  void group.run('isCode', 1)
 }
 
 export async function untypedGroup(): Promise<void> {
