@@ -42,7 +42,8 @@ test('tasks in flight at the same time carry different values', async () => {
   const pool = countingPool()
   const recording: Pool = { ...pool, run: (value) => { seen.push(value); return pool.run(value) } }
   await measureFlow(recording, values, { inFlight: 100, warmupCpuMs: 1, measureMs: 1 })
-  assert.deepEqual(seen.slice(0, 256), [...values, ...values])
+  assert.ok(seen.length >= 100)
+  assert.ok(seen.every((value, index) => value === values[index % 128]), 'each in its turn')
 })
 
 test('a number of tasks is run exactly, however it compares with the tasks in flight', async () => {
