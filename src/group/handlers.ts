@@ -5,17 +5,32 @@
 import { PercoreError } from '../base/index.js'
 import type { SharedBlock } from '../codec/index.js'
 
-/** What a handler is given beside its value: the same object for every task of a worker. Valid on the worker's thread only. */
+/**
+ * What a handler is given beside its value: the same object for every task of a worker. Valid on the worker's thread only.
+ *
+ * @example
+ * ```ts
+ * import { defineHandlers } from 'percore'
+ *
+ * export default defineHandlers({
+ *   ramp(length: number, ctx) {
+ *     const block = ctx.alloc(length)
+ *     for (let i = 0; i < length; i++) block.bytes[i] = i
+ *     return block // moves to the caller, who frees it
+ *   },
+ * })
+ * ```
+ */
 export interface Context {
   /** Which worker of the group runs this task: 0 … workers − 1. A replaced worker keeps its number. */
   readonly worker: number
   /** The `workerData` option of the group, cloned once per worker. */
   readonly workerData: unknown
-  /** A block of shared memory to fill and return: it moves to the caller without being copied. */
+  /** A block of shared memory to fill and return: it moves to the caller without being copied. Throws ERR_PERCORE_OUT_OF_MEMORY. */
   alloc(bytes: number): SharedBlock
 }
 
-/** A function that runs on a worker: one value in, one result (or a promise of one) out. */
+/** A function that runs on a worker: one value in, one result (or a promise of one) out. What it throws, its caller gets. */
 export type Handler = (value: never, context: Context) => unknown
 
 /** A module's handlers by name. */
