@@ -83,7 +83,7 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
       case 'boolean': return value ? kind.true : kind.false
       case 'object':
         if (value === null) return kind.null
-        if (value instanceof Uint8Array) return encodeBytes(value, kind.bytes, at)
+        if (value instanceof Uint8Array && ArrayBuffer.isView(value)) return encodeBytes(value, kind.bytes, at)
         if (value instanceof SharedBlock) return encodeShared(value, at)
         return encodeObject(value, at)
       case 'bigint':
@@ -97,23 +97,24 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
 
   function encodeText(value: string, at: number): number {
     const length = value.length
-    if (length <= inlineBytes && isLatin1(value)) {
+    if (length <= inlineBytes && writeLatin1(text, value, (at + 1) * 4)) {
       i32[at] = length
-      writeLatin1(text, value, (at + 1) * 4)
       return kind.latin1
     }
     return encodeLongText(value, at)
   }
 
   function encodeLongText(value: string, at: number): number {
-    const narrow = isLatin1(value)
-    const bytes = narrow ? value.length : value.length * 2
+    if (isLatin1(value)) {
+      writeLatin1(text, value, takeBlock(value.length, at) * 4)
+      i32[at] = value.length
+      return kind.latin1 | blockBit
+    }
+    const bytes = value.length * 2
     const inline = bytes <= inlineBytes
-    const offset = (inline ? at + 1 : takeBlock(bytes, at)) * 4
+    writeUtf16(text, value, (inline ? at + 1 : takeBlock(bytes, at)) * 4)
     i32[at] = bytes
-    if (narrow) writeLatin1(text, value, offset)
-    else writeUtf16(text, value, offset)
-    return (narrow ? kind.latin1 : kind.utf16) | (inline ? 0 : blockBit)
+    return inline ? kind.utf16 : kind.utf16 | blockBit
   }
 
   function encodeBytes(value: Uint8Array, as: number, at: number): number {
@@ -123,6 +124,7 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
       i32[at] = length
       return as | blockBit
     }
+    if (length === 0) refuseDetached(value)
     const offset = (at + 1) * 4
     for (let i = 0; i < length; i++) u8[offset + i] = value[i]!
     i32[at] = length
@@ -143,7 +145,7 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
     try {
       bytes = format.serialize(value)
     } catch (cause) {
-      throw notCloneable(value, cause, (part) => format.serialize(part))
+      throw notCloneable(value, cause, tryClone)
     }
     return encodeBytes(bytes, kind.structured, at)
   }
@@ -174,22 +176,31 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
 
   function encodeThrown(error: unknown, at: number): number {
     if (!isErrorObject(error)) return encode(error, at) | thrownBit
-    let record: unknown = recordOf(error, () => true)
     try {
-      return encodeStructured(record, at) & blockBit | kind.error | thrownBit
+      return encodeRecord(recordOf(error, () => true), at) // nearly always all of it can be sent
     } catch (refusal) {
       if (!(refusal instanceof PercoreError) || refusal.code !== 'ERR_PERCORE_NOT_CLONEABLE') throw refusal
-      record = recordOf(error, clones)
-      return encodeStructured(record, at) & blockBit | kind.error | thrownBit
+      return encodeRecord(recordOf(error, clones), at)
     }
+  }
+
+  function encodeRecord(record: ErrorRecord, at: number): number {
+    const tag = encodeObject(record, at)
+    return (tag & kindMask) === kind.plain ? tag - kind.plain + kind.error | thrownBit : tag - kind.structured + kind.structuredError | thrownBit
   }
 
   function clones(value: unknown): boolean {
     try {
-      format.serialize(value)
+      tryClone(value)
       return true
     } catch {
       return false
+    }
+  }
+
+  function tryClone(value: unknown): void {
+    if (typeof value !== 'object' ? typeof value === 'function' || typeof value === 'symbol' : value !== null && writer.write(value) === 0) {
+      format.serialize(value)
     }
   }
 
@@ -240,7 +251,8 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
       case kind.plain: return readPlain(from)
       case kind.bytes: return u8.slice(offset, offset + length)
       case kind.structured: return format.deserialize(u8.subarray(offset, offset + length))
-      case kind.error: return errorOf(format.deserialize(u8.subarray(offset, offset + length)) as ErrorRecord)
+      case kind.error: return errorOf(readPlain(from) as ErrorRecord)
+      case kind.structuredError: return errorOf(format.deserialize(u8.subarray(offset, offset + length)) as ErrorRecord)
       case kind.lostError: return lost(readLatin1(text, offset, length))
     }
     throw new PercoreError('ERR_PERCORE_INVARIANT', `broken invariant: a descriptor with the unknown tag ${valueKind}. Please report this.`)
@@ -251,6 +263,19 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
   }
 
   return { encode, encodeError, decode, release }
+}
+
+/** An array whose buffer was transferred looks empty. */
+function refuseDetached(value: Uint8Array): void {
+  try {
+    value = new Uint8Array(value.buffer)
+  } catch (cause) {
+    throw new PercoreError(
+      'ERR_PERCORE_NOT_CLONEABLE',
+      'value is an array whose buffer was transferred elsewhere, so its bytes are gone. Send it before, or send a copy.',
+      { cause },
+    )
+  }
 }
 
 function lost(excerpt: string): PercoreError {

@@ -138,7 +138,22 @@ export function errorOf(record: ErrorRecord): Error {
   return error
 }
 
+/** This thread's stack would be thrown away, and taking one is most of what an error costs. */
 function instanceOf(record: ErrorRecord): Error {
+  const limit = Error.stackTraceLimit
+  try {
+    Error.stackTraceLimit = 0
+  } catch {
+    return construct(record) // a hardened realm, in which built-ins are frozen
+  }
+  try {
+    return construct(record)
+  } finally {
+    Error.stackTraceLimit = limit
+  }
+}
+
+function construct(record: ErrorRecord): Error {
   const { type, message } = record
   if (type === 'PercoreError') return new PercoreError(record.code as ErrorCode, message)
   if (type === 'AggregateError') return new AggregateError((record.errors ?? []).map(valueOf), message)

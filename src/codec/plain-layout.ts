@@ -12,6 +12,8 @@
  *   float64                     2 words
  *   latin1    characters        ⌈n / 4⌉ words
  *   utf16     characters        ⌈n / 2⌉ words
+ *   bytes     bytes             ⌈n / 4⌉ words
+ *   date                        2 words, milliseconds as a double
  *   array     elements          n values
  *   object    shape             a value per key of the shape
  *   open      shape             a value per key of the shape, then (key, value) until `end`
@@ -33,6 +35,8 @@ export const plain = {
   object: 10,
   open: 11,
   end: 12,
+  bytes: 13,
+  date: 14,
 } as const
 
 export const typeMask = 0xf

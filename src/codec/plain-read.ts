@@ -11,8 +11,6 @@ import { readLatin1, readUtf16, type TextArea } from './text.js'
 interface Shape {
   readonly words: Int32Array
   readonly keys: readonly string[]
-  /** Whether a plain assignment could meet a setter. */
-  readonly risky: boolean
   uses: number
   build: (() => object) | undefined
 }
@@ -63,6 +61,16 @@ export function createPlainReader(i32: Int32Array, area: TextArea): (from: numbe
         p += n + 1 >>> 1
         return text
       }
+      case plain.bytes: {
+        const bytes = area.u8.slice(p * 4, p * 4 + n)
+        p += n + 3 >>> 2
+        return bytes
+      }
+      case plain.date:
+        halves[0] = i32[p]!
+        halves[1] = i32[p + 1]!
+        p += 2
+        return new Date(double[0]!)
       case plain.array: return readArray(n)
       case plain.object: return readObject(shapes[n]!)
       default: return readOpen(shapes[n]!)
@@ -82,7 +90,7 @@ export function createPlainReader(i32: Int32Array, area: TextArea): (from: numbe
   function readSlowly(shape: Shape): object {
     if (++shape.uses > usesBeforeCompiling) shape.build = compile(shape.keys, readValue) ?? (() => readSlowly(shape))
     const object: Record<string, unknown> = {}
-    for (const key of shape.keys) set(object, key, readValue(), shape.risky)
+    for (const key of shape.keys) set(object, key, readValue())
     return object
   }
 
@@ -90,7 +98,7 @@ export function createPlainReader(i32: Int32Array, area: TextArea): (from: numbe
     const object = readObject(shape) as Record<string, unknown>
     while (i32[p] !== plain.end) {
       const key = readValue() as string
-      set(object, key, readValue(), key in objectPrototype)
+      set(object, key, readValue())
     }
     p++
     return object
@@ -118,7 +126,7 @@ export function createPlainReader(i32: Int32Array, area: TextArea): (from: numbe
     const end = p + length
     const keys: string[] = []
     while (p < end) keys.push(readValue() as string)
-    const shape = { words, keys, risky: keys.some((key) => key in objectPrototype), uses: 0, build: undefined }
+    const shape = { words, keys, uses: 0, build: undefined }
     if (known.size === shapesMax) known.clear()
     known.set(hash, shape)
     return shape
@@ -129,8 +137,9 @@ export function createPlainReader(i32: Int32Array, area: TextArea): (from: numbe
 
 const objectPrototype = Object.prototype
 
-function set(object: Record<string, unknown>, key: string, value: unknown, risky: boolean): void {
-  if (risky) Object.defineProperty(object, key, { value, enumerable: true, writable: true, configurable: true })
+/** An assignment could meet a setter, of which `__proto__` is one. */
+function set(object: Record<string, unknown>, key: string, value: unknown): void {
+  if (key in objectPrototype) Object.defineProperty(object, key, { value, enumerable: true, writable: true, configurable: true })
   else object[key] = value
 }
 

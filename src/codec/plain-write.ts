@@ -1,6 +1,6 @@
 /**
- * Plain data into words, in one pass: trees of null, undefined, booleans, numbers, text, dense arrays and plain objects. One
- * thread. It writes into private memory, so that giving up (anything not plain, an object met twice, too deep) leaves nothing
+ * Plain data into words, in one pass: trees of null, undefined, booleans, numbers, text, dense arrays and plain objects, with
+ * the dates and bytes that rows often carry. One thread. It writes into private memory, so that giving up (anything not plain, an object met twice, too deep) leaves nothing
  * behind, a throwing getter neither, and the block can have the exact size.
  *
  * The invariant: what it accepts reads back as structuredClone would give it. What it cannot tell for certain it refuses.
@@ -8,7 +8,7 @@
 import { isProxy } from './host.js'
 import { countMax, depthMax, plain, typeBits } from './plain-layout.js'
 import { createShapeTree, type ShapeNode, shapeWords } from './shapes.js'
-import { isLatin1, textAreaOf, writeLatin1, writeUtf16 } from './text.js'
+import { textAreaOf, writeLatin1, writeUtf16 } from './text.js'
 
 export interface PlainWriter {
   /** The number of words written, or 0 if the value is not plain data. */
@@ -26,6 +26,7 @@ const copyLoopMax = 64
 
 const { getPrototypeOf, hasOwn, keys: keysOf } = Object
 const objectPrototype = Object.prototype
+const timeOf = Date.prototype.getTime
 
 export function createPlainWriter(): PlainWriter {
   const shapes = createShapeTree()
@@ -39,7 +40,8 @@ export function createPlainWriter(): PlainWriter {
   let busy = false
   let root = shapes.root()
   let message = 0
-  let used: ShapeNode[] = []
+  const used: ShapeNode[] = []
+  let usedCount = 0
   const listed: object[] = Array.from({ length: listedMax })
   let listedCount = 0
   let met: Set<object> | undefined
@@ -51,20 +53,23 @@ export function createPlainWriter(): PlainWriter {
     p = 1
     depth = 0
     listedCount = 0
-    used = []
+    usedCount = 0
     root = shapes.root()
     message++
     try {
-      if (!writeContainer(value)) return 0
-      writeShapes()
-      return p
+      if (writeContainer(value)) {
+        writeShapes()
+        return p
+      }
     } catch {
-      return 0 // a getter threw; it will again, where the failure is explained
+      // A getter threw. It will again, where the failure is explained.
     } finally {
       busy = false
       met = undefined
-      listed.fill(objectPrototype, 0, listedCount)
+      for (let i = 0; i < listedCount; i++) listed[i] = objectPrototype
     }
+    trim()
+    return 0
   }
 
   function writeValue(value: unknown): boolean {
@@ -108,24 +113,10 @@ export function createPlainWriter(): PlainWriter {
   function writeText(value: string): boolean {
     const length = value.length
     if (length > countMax) return false
-    if (p + 1 + length > limit) grow(1 + length)
-    if (length <= 32) {
-      const { u8 } = area
-      const start = (p + 1) * 4
-      let i = 0
-      for (; i < length; i++) {
-        const unit = value.charCodeAt(i)
-        if (unit > 0xff) break
-        u8[start + i] = unit
-      }
-      if (i === length) {
-        i32[p] = plain.latin1 | length << typeBits
-        p += 1 + (length + 3 >>> 2)
-        return true
-      }
-    } else if (isLatin1(value)) {
+    const wordsMax = 1 + (length + 1 >>> 1)
+    if (p + wordsMax > limit) grow(wordsMax)
+    if (writeLatin1(area, value, (p + 1) * 4)) {
       i32[p] = plain.latin1 | length << typeBits
-      writeLatin1(area, value, (p + 1) * 4)
       p += 1 + (length + 3 >>> 2)
       return true
     }
@@ -139,17 +130,44 @@ export function createPlainWriter(): PlainWriter {
     if (depth === depthMax || isProxy(value) || metBefore(value)) return false
     if (Array.isArray(value)) return writeArray(value as unknown[])
     const prototype: unknown = getPrototypeOf(value)
-    return (prototype === objectPrototype || prototype === null) && writeObject(value as Record<string, unknown>)
+    if (prototype === objectPrototype || prototype === null) return writeObject(value as Record<string, unknown>)
+    if (prototype === Date.prototype) return writeDate(value as Date)
+    return prototype === Uint8Array.prototype && ArrayBuffer.isView(value) && writeBytes(value as Uint8Array)
+  }
+
+  /** What only inherits from Date throws here, and is left to the engine. */
+  function writeDate(value: Date): boolean {
+    double[0] = timeOf.call(value)
+    i32[p] = plain.date
+    i32[p + 1] = halves[0]!
+    i32[p + 2] = halves[1]!
+    p += 3
+    return true
+  }
+
+  /** Only an array that is all of its buffer: others have bytes around them, which structuredClone copies too. */
+  function writeBytes(value: Uint8Array): boolean {
+    const { length, buffer } = value
+    if (length === 0 || length > countMax || buffer.byteLength !== length) return false
+    if (!(buffer instanceof ArrayBuffer) || buffer.resizable || metBefore(buffer)) return false
+    const words = length + 3 >>> 2
+    if (p + 1 + words > limit) grow(1 + words)
+    i32[p] = plain.bytes | length << typeBits
+    area.u8.set(value, (p + 1) * 4)
+    p += 1 + words
+    return true
   }
 
   function writeArray(value: unknown[]): boolean {
     const length = value.length
     if (length > countMax) return false
-    const keys = keysOf(value) // the indices in order, then everything else: holes and named properties both show
-    if (keys.length !== length || (length > 0 && keys[length - 1] !== String(length - 1))) return false
+    if (keysOf(value).length !== length) return false // named properties would be lost
     i32[p++] = plain.array | length << typeBits
     depth++
-    for (let i = 0; i < length; i++) if (!writeValue(value[i])) return false
+    for (let i = 0; i < length; i++) {
+      const item = value[i]
+      if ((item === undefined && !hasOwn(value, i)) || !writeValue(item)) return false
+    }
     depth--
     return value.length === length
   }
@@ -177,8 +195,8 @@ export function createPlainWriter(): PlainWriter {
     }
     if (node.message !== message) {
       node.message = message
-      node.index = used.length
-      used.push(node)
+      node.index = usedCount
+      used[usedCount++] = node
     }
     i32[head] = (open ? plain.open : plain.object) | node.index << typeBits
     return true
@@ -195,8 +213,8 @@ export function createPlainWriter(): PlainWriter {
   function writeShapes(): void {
     i32[0] = p
     if (p === limit) grow(1)
-    i32[p++] = used.length
-    for (let i = 0; i < used.length; i++) {
+    i32[p++] = usedCount
+    for (let i = 0; i < usedCount; i++) {
       const node = used[i]!
       const words = node.words ??= shapeWords(node.keys)
       const length = words.length
@@ -221,12 +239,15 @@ export function createPlainWriter(): PlainWriter {
   }
 
   function copyTo(words: Int32Array, from: number, count: number): void {
-    if (count <= copyLoopMax) for (let i = 0; i < count; i++) words[from + i] = i32[i]!
-    else words.set(i32.subarray(0, count), from)
-    if (limit > keptWordsMax) {
-      p = 0
-      resize(startWords)
-    }
+    const source = i32
+    if (count <= copyLoopMax) for (let i = 0; i < count; i++) words[from + i] = source[i]!
+    else words.set(source.subarray(0, count), from)
+    trim()
+  }
+
+  function trim(): void {
+    p = 0
+    if (limit > keptWordsMax) resize(startWords)
   }
 
   return { write, copyTo }

@@ -32,8 +32,10 @@ export const kind = {
   structured: 10,
   /** A block that is moved, not copied: at+1 is its Ptr. */
   sharedBlock: 11,
-  /** An error taken apart, as text, plain data or structured data: see error-record.ts. */
+  /** An error taken apart, as plain data: see error-record.ts. */
   error: 12,
+  /** The same, with parts that are not plain. */
+  structuredError: 15,
   /** The first 48 characters of an error for which there was no room. */
   lostError: 13,
   /** A tree of objects and arrays: see plain-write.ts. */

@@ -9,6 +9,12 @@ export interface LoadView {
   readonly workers: number
   /** How many more tasks this worker takes before it is full; 0 when it is full or gone. */
   room(worker: number): number
+  /** How many tasks all workers hold together. */
+  readonly inFlightTotal: number
+  /** How many tasks this worker holds. */
+  inFlight(worker: number): number
+  /** Whether its thread is up, so that a task would start at once: one atomic load. */
+  isAwake(worker: number): boolean
 }
 
 /** Picks a worker with room, or −1 when none has any. */
@@ -16,16 +22,20 @@ export interface Balancer {
   pick(load: LoadView): number
 }
 
-/** Each task to the next worker that has room: the default, right when tasks are alike. */
+/**
+ * Each task to the next worker that has room: the default, right when tasks are alike. Except that when
+ * all are idle, the last one keeps its turn while its thread is still up: waking another takes 20–40 µs, and a caller with one
+ * task at a time would pay it on every task (2 workers on 2 cores: 20 µs per task when strictly taking turns, 2 µs so).
+ */
 function roundRobin(): Balancer {
-  let next = 0
+  let last = 0
   return {
     pick(load) {
       const { workers } = load
+      if (load.inFlightTotal === 0 && load.room(last) > 0 && load.isAwake(last)) return last
       for (let tried = 0; tried < workers; tried++) {
-        const worker = next < workers ? next : 0
-        next = worker + 1
-        if (load.room(worker) > 0) return worker
+        last = last + 1 < workers ? last + 1 : 0
+        if (load.room(last) > 0) return last
       }
       return -1
     },

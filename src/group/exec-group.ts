@@ -8,11 +8,11 @@ import { isAbsolute, resolve as resolvePath } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { ceilPowerOfTwo, PercoreError } from '../base/index.js'
 import { createCodec, SharedBlock } from '../codec/index.js'
-import { createHeap, type SharedHeap } from '../memory/index.js'
+import { type AuditReport, createHeap, type SharedHeap } from '../memory/index.js'
 import { balance, type Balancer } from './balance.js'
 import { Dispatcher, type Reject, type Resolve } from './dispatcher.js'
-import { createFabric, depthMax, type Fabric, memoryBytesMin, slotAt, slotLayout, workersMax } from './fabric.js'
-import type { HandlerArguments, HandlerName, HandlerResult, Handlers, HandlerValue } from './handlers.js'
+import { createFabric, depthMax, type Fabric, memoryBytesMax, memoryBytesMin, slotAt, slotLayout, workersMax } from './fabric.js'
+import type { HandlerArguments, HandlerName, HandlerResult, Handlers, HandlerValue, UntypedHandlers } from './handlers.js'
 import type { Idle } from './idle.js'
 import { mapConcurrencyMax, mapOver, type MapOptions } from './map.js'
 import { Supervisor, type WorkerResourceLimits } from './supervisor.js'
@@ -42,7 +42,7 @@ export interface ExecGroupOptions {
    * something to wait for. `block`: never spins. `spin`: never sleeps, takes a whole core. `loop`: always in the event loop.
    */
   readonly idle?: Idle
-  /** Address space reserved for lanes and payloads; memory is only taken when used. Default 4 GiB. At least 16 MiB. */
+  /** Address space reserved for lanes and payloads; memory is only taken when used. Default 4 GiB, which is also the most; at least 16 MiB. */
   readonly memoryBytes?: number
   /** Limits of each worker's JavaScript heap. Default: Node's own. */
   readonly resourceLimits?: WorkerResourceLimits
@@ -110,7 +110,7 @@ function capture(resolve: Resolve, reject: Reject): void {
  * await group.close()
  * ```
  */
-export class ExecGroup<H extends Handlers = Handlers> extends EventEmitter<GroupEvents> {
+export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitter<GroupEvents> {
   readonly #fabric: Fabric
   readonly #heap: SharedHeap
   readonly #dispatcher: Dispatcher
@@ -128,7 +128,7 @@ export class ExecGroup<H extends Handlers = Handlers> extends EventEmitter<Group
    * @param module URL or path of a module whose default export, or named exports, are handlers
    * @throws PercoreError ERR_PERCORE_INVALID_OPTION, ERR_PERCORE_HANDLERS_LOAD, ERR_PERCORE_WORKER_START, ERR_PERCORE_OUT_OF_MEMORY
    */
-  static async start<H extends Handlers = Handlers>(module: URL | string, options: ExecGroupOptions = {}): Promise<ExecGroup<H>> {
+  static async start<H extends Handlers = UntypedHandlers>(module: URL | string, options: ExecGroupOptions = {}): Promise<ExecGroup<H>> {
     const group = new ExecGroup<H>(hrefOf(module), options)
     group.#names = await group.#supervisor.start()
     group.#numbers = new Map(group.#names.map((name, number) => [name, number]))
@@ -137,10 +137,11 @@ export class ExecGroup<H extends Handlers = Handlers> extends EventEmitter<Group
 
   private constructor(module: string, options: ExecGroupOptions) {
     super()
-    const workers = integer('workers', options.workers ?? availableParallelism(), 1, workersMax)
+    const cores = availableParallelism()
+    const workers = integer('workers', options.workers ?? Math.min(cores, workersMax), 1, workersMax)
     const depth = integer('depth', options.depth ?? depthDefault, 1, depthMax)
     const maxQueue = options.maxQueue === Number.POSITIVE_INFINITY ? options.maxQueue : integer('maxQueue', options.maxQueue ?? maxQueueDefault, 0)
-    if (options.memoryBytes !== undefined) integer('memoryBytes', options.memoryBytes, memoryBytesMin)
+    if (options.memoryBytes !== undefined) integer('memoryBytes', options.memoryBytes, memoryBytesMin, memoryBytesMax)
     this.#fabric = createFabric(workers, ceilPowerOfTwo(depth), options.memoryBytes)
     const { words, heapOffset } = this.#fabric
     const heap = createHeap({ buffer: words.buffer, byteOffset: heapOffset, records: workers + spareHeapRecords })
@@ -152,7 +153,7 @@ export class ExecGroup<H extends Handlers = Handlers> extends EventEmitter<Group
         module,
         workerData: options.workerData,
         idle: options.idle ?? 'auto',
-        coresAreShort: workers + 1 > availableParallelism(),
+        coresAreShort: workers >= cores,
         resourceLimits: options.resourceLimits,
       },
       {
@@ -165,7 +166,16 @@ export class ExecGroup<H extends Handlers = Handlers> extends EventEmitter<Group
         gaveUp: (worker, error) => this.#dispatcher.abandon(worker, error),
       },
     )
-    this.#dispatcher = new Dispatcher(this.#fabric, heap, createCodec(words, heap), this.#supervisor, options.balance ?? balance.roundRobin(), depth, maxQueue)
+    this.#dispatcher = new Dispatcher({
+      fabric: this.#fabric,
+      heap,
+      codec: createCodec(words, heap),
+      threads: this.#supervisor,
+      balancer: options.balance ?? balance.roundRobin(),
+      depth,
+      maxQueue,
+      cores,
+    })
   }
 
   /** The handlers' names. */
@@ -255,10 +265,19 @@ export class ExecGroup<H extends Handlers = Handlers> extends EventEmitter<Group
           restarts,
         }
       }),
-      inFlight: this.#dispatcher.inFlight,
+      inFlight: this.#dispatcher.inFlightTotal,
       queued: this.#dispatcher.queued,
       uptimeMs: performance.now() - this.#startedAtMs,
     }
+  }
+
+  /**
+   * Checks every invariant of the shared heap; exact while no task is in flight. For tests, and for finding out who holds
+   * memory.
+   */
+  audit(): AuditReport {
+    this.#heap.idle()
+    return this.#heap.audit({ quiet: this.#dispatcher.inFlightTotal === 0 })
   }
 
   /** Takes no more calls, waits until all tasks are settled, then ends the threads. Idempotent. */

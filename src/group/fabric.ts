@@ -53,6 +53,9 @@ export const depthMax = 65_536
  */
 export const memoryBytesDefault: number = 4 * 2 ** 30
 
+/** The longest buffer that can be viewed as bytes, see {@link memoryBytesDefault}. */
+export const memoryBytesMax: number = 4 * 2 ** 30
+
 /** The smallest fabric that can still hold some payloads. */
 export const memoryBytesMin: number = 16 * 2 ** 20
 

@@ -21,6 +21,9 @@ export type Handler = (value: never, context: Context) => unknown
 /** A module's handlers by name. */
 export type Handlers = { readonly [name: string]: Handler }
 
+/** What is known of a module's handlers when the caller gives no type: nothing. */
+export type UntypedHandlers = { readonly [name: string]: (value?: unknown, context?: Context) => unknown }
+
 /** The names of a module's handlers. */
 export type HandlerName<H> = keyof H & string
 

@@ -13,6 +13,7 @@ export {
   type HandlerTable,
   type HandlerValue,
   handlersOf,
+  type UntypedHandlers,
 } from './handlers.js'
 export type { Idle } from './idle.js'
 export type { MapOptions } from './map.js'

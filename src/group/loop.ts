@@ -53,8 +53,8 @@ export interface LoopParts {
   readonly codec: Codec
   readonly handlers: readonly Handler[]
   readonly context: Context
-  /** Rings the caller's doorbell. */
-  readonly ringCaller: () => void
+  /** Rings the caller's doorbell; not urgent while there are more tasks to run. */
+  readonly ringCaller: (urgent: boolean) => void
 }
 
 export function createLoop(parts: LoopParts): Loop {
@@ -75,7 +75,7 @@ export function createLoop(parts: LoopParts): Loop {
     inbox.release() // first: a completion gives the caller the right to push one more
     if (outbox.pending === 0) return
     outbox.publish()
-    ringCaller()
+    ringCaller(inbox.poll() === 0)
     heap.flush()
   }
 

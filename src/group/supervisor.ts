@@ -2,17 +2,17 @@
  * Starts the worker threads, replaces those that die, and ends them. It belongs to the thread that made the group.
  *
  * When a thread has ended without being asked to, it has been joined, so everything it wrote is visible. In this order:
- *   1. what it had completed is delivered, what it had started fails with ERR_PERCORE_WORKER_DIED (`Dispatcher.recover`);
- *   2. its inbox is set to the first task it never started;
- *   3. its heap record has gone back to the pool whole;
- *   4. a successor is started in the same thread slot, and carries on with the tasks behind.
+ *   1. its heap record goes back to the pool whole;
+ *   2. its inbox is set to the first task it never started, what it had completed is delivered, and what it had started fails
+ *      with ERR_PERCORE_WORKER_DIED (`Dispatcher.recover`);
+ *   3. a successor is started in the same thread slot, and carries on with the tasks behind.
  * A successor that cannot even start is tried again after a pause, at most `startAttemptsMax` times in a row.
  */
 import { Worker } from 'node:worker_threads'
 import { PercoreError, shared } from '../base/index.js'
 import type { SharedHeap } from '../memory/index.js'
-import { recoverConsumed, ring } from '../ring/index.js'
-import { type Fabric, laneAt, noRecord, slotAt, slotLayout, slotState } from './fabric.js'
+import { ring } from '../ring/index.js'
+import { type Fabric, noRecord, slotAt, slotLayout, slotState } from './fabric.js'
 import type { Idle } from './idle.js'
 import type { StartFailure, WorkerBrief, WorkerMessage } from './worker.js'
 
@@ -137,6 +137,8 @@ export class Supervisor {
     const thread = new Worker(new URL('./worker.js', import.meta.url), {
       workerData: brief,
       name: `percore ${worker}`,
+      // Node refuses to start a worker's file with the flag of a program that was given as text.
+      ...(process.execArgv.some((argument) => argument.startsWith('--input-type')) ? { execArgv: [] } : {}),
       ...(resourceLimits === undefined ? {} : { resourceLimits }),
     } as ConstructorParameters<typeof Worker>[1])
     this.#threads[worker] = thread
@@ -174,7 +176,6 @@ export class Supervisor {
     const { i32 } = this.#fabric.words
     const slot = slotAt(worker + 1)
     this.#events.died(worker, error)
-    recoverConsumed(i32, laneAt(this.#fabric, worker, 'toWorker'))
     shared.store(i32, slot + slotLayout.doorbell, 0)
     this.restarts[worker]++
     void this.#restart(worker)

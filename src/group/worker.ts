@@ -55,6 +55,7 @@ async function main(brief: WorkerBrief): Promise<void> {
   const { words, laneCapacity } = fabric
   const { i32, f64 } = words
   const slot = slotAt(brief.worker + 1)
+  const sendBell = (): void => say(0)
   const callersDoorbell = slotAt(0) + slotLayout.doorbell
   const heap = attachHeap({ buffer: brief.buffer, byteOffset: fabric.heapOffset })
   i32[slot + slotLayout.heapRecord] = heap.record
@@ -71,7 +72,7 @@ async function main(brief: WorkerBrief): Promise<void> {
     outbox: new LaneProducer(i32, laneAt(fabric, brief.worker, 'fromWorker'), laneCapacity),
     handlers: table.handlers,
     context: { worker: brief.worker, workerData: brief.workerData, alloc: (bytes) => new SharedBlock(brief.buffer, heap.malloc(bytes), bytes, heap.free) },
-    ringCaller: () => ring(i32, callersDoorbell, () => say(0)),
+    ringCaller: (urgent) => ring(i32, callersDoorbell, sendBell, urgent),
   })
 
   const isClosing = (): boolean => shared.load(i32, slot + slotLayout.state) === slotState.closing

@@ -6,13 +6,14 @@
  */
 import { CLASS_COUNT, strideBytes, strideMagic } from './classes.js'
 import {
-  B_COUNT, B_FIRST, B_LAST, B_PAGE, BATCH_SLOTS, BATCH_WORDS, CAPACITY, CLASS, CLASS_LARGE, CLASS_NONE, EDGE, EDGE_ANY, END, FREE, LIMIT,
-  MAGIC, META_WORDS, NEXT, OWNER, OWNER_NONE, PENDING_NEXT, PREV, R_ACTIVE, R_BATCH, R_EMPTY_MID, R_EMPTY_SMALL, R_PARTIAL, R_PENDING,
+  B_COUNT, B_FIRST, B_LAST, B_PAGE, BATCH_SLOTS, BATCH_WORDS, CAPACITY, CLASS, CLASS_LARGE, CLASS_NONE, EDGE, EDGE_ANY, END, FREE, GRANULE_SHIFT,
+  LIMIT, MAGIC, META_WORDS, NEXT, OWNER, OWNER_NONE, PENDING_NEXT, PREV, R_ACTIVE, R_BATCH, R_EMPTY_MID, R_EMPTY_SMALL, R_GRANULES, R_PARTIAL, R_PENDING,
   R_RUN_END, R_RUN_START, R_STATE, R_TAKEN, RECORD_FRESH, RECORD_LIVE, REMOTE, REMOTE_ARMED, REMOTE_FIRST_MASK, SPAN, START, STATE, STATE_ACTIVE,
   STATE_EMPTY, STATE_FULL, STATE_PARTIAL, STRIDE, UNIT_WORDS, USED, WATCHED,
 } from './layout.js'
 import { noPage, remoteCount } from './page.js'
-import { recordWord, type View } from './view.js'
+import { isTaken } from './reserve.js'
+import { homeOf, recordWord, type View } from './view.js'
 
 export interface AuditReport {
   /** True when `problems` is empty. */
@@ -42,7 +43,7 @@ export function auditHeap(v: View, quiet: boolean): AuditReport {
   while (unit < g.endUnit) {
     const page = g.metas + unit * META_WORDS
     const entry = i32[g.unitTable + unit]!
-    const taken = ((i32[g.bitmap + (unit >>> 5)]! >>> (unit & 31)) & 1) === 1
+    const taken = isTaken(i32, g, unit)
     if (entry === 0) {
       if (taken && quiet && !noted(v, unit)) report(`unit ${unit} is taken, and no page or record knows it`)
       unit++
@@ -57,7 +58,7 @@ export function auditHeap(v: View, quiet: boolean): AuditReport {
     const isLarge = i32[page + CLASS] === CLASS_LARGE
     const end = quiet ? unit + span : unit
     for (let at = unit; at < end; at++) {
-      if (((i32[g.bitmap + (at >>> 5)]! >>> (at & 31)) & 1) === 0) report(`unit ${at} is in use but free in the reserve`)
+      if (!isTaken(i32, g, at)) report(`unit ${at} is in use but free in the reserve`)
       if (at > unit && i32[g.unitTable + at] !== (isLarge ? 0 : page)) report(`unit ${at} does not point at its page ${unit}`)
     }
     if (isLarge) {
@@ -65,7 +66,7 @@ export function auditHeap(v: View, quiet: boolean): AuditReport {
       if (i32[page + START] !== unit * UNIT_WORDS || i32[page + OWNER] !== OWNER_NONE) report(`large block at unit ${unit} has a wrong start or owner`)
     } else {
       pages++
-      const owner = i32[page + OWNER]!
+      const owner = homeOf(i32[page + OWNER]!)
       const mine = owner === v.me || (owner >= 0 && owner < g.recordCount && i32[recordWord(g, owner) + R_STATE] !== RECORD_LIVE)
       checkPage(v, page, unit, quiet || mine, seen.get(page), quiet, blocks, report)
     }
@@ -119,6 +120,9 @@ function walkRecords(v: View, quiet: boolean, report: (what: string) => void): M
       follow(words + R_TAKEN + c, PENDING_NEXT, 'pending', record)
       if (quiet) follow(words + R_PENDING + c, PENDING_NEXT, 'pending', record)
     }
+    let granules = 0
+    for (let granule = 0; granule < g.endUnit >>> GRANULE_SHIFT; granule++) if (i32[g.granules + granule] === record + 1) granules++
+    if (granules !== i32[words + R_GRANULES]) report(`record ${record} has ${granules} granules, not ${i32[words + R_GRANULES]}`)
     for (const list of [R_EMPTY_SMALL, R_EMPTY_MID]) {
       if (follow(words + list, NEXT, 'empty', record) !== i32[words + list + 1]) report(`record ${record} miscounts its empty pages`)
     }
@@ -142,7 +146,7 @@ function checkPage(
   const { i32, geometry: g } = v
   const where = `page ${unit} (class ${i32[page + CLASS]}, owner ${i32[page + OWNER]}, state ${i32[page + STATE]})`
   const must = (holds: boolean, what: string): void => void (holds || report(`${where}: ${what}`))
-  const owner = i32[page + OWNER]!
+  const owner = homeOf(i32[page + OWNER]!)
   must(owner >= 0 && owner < g.recordCount && i32[recordWord(g, owner) + R_STATE] !== RECORD_FRESH, 'has no owner')
   if (!exact) return
   const c = i32[page + CLASS]!
@@ -189,6 +193,8 @@ function checkPage(
   blocks.out += carved - nFree
   must(lists.pending <= 1, 'is in two pending queues')
   must(lists.active === (state === STATE_ACTIVE ? 1 : 0) && lists.partial === (state === STATE_PARTIAL ? 1 : 0) && lists.empty === 0, 'state disagrees with the lists it is in')
-  must(i32[page + EDGE] === (state === STATE_ACTIVE ? -1 : state === STATE_PARTIAL ? 0 : EDGE_ANY), 'edge is not that of its state')
+  const edge = i32[page + EDGE]!
+  must(edge === (state === STATE_ACTIVE ? -1 : state === STATE_PARTIAL ? 0 : EDGE_ANY) || (edge === -1 && state === STATE_PARTIAL && i32[page + USED] === 0), 'edge is not that of its state')
+  must(i32[page + OWNER] === (v.adoption.mode !== 0 && i32[page + WATCHED] === 1 ? ~owner : owner), 'is disowned when it should not be, or the other way round')
   if (state === STATE_FULL) must(free === 0 && limit === i32[page + END] && i32[page + WATCHED] === 1, 'is out of sight but has free blocks or is not watched')
 }

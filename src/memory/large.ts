@@ -5,12 +5,12 @@
  * that entry from the page to 0 has freed it, and no one else can.
  */
 import { shared } from '../base/index.js'
+import { returnNoted, takeUnits } from './arena.js'
 import { C } from './counters.js'
 import { badPointer } from './faults.js'
 import {
   CLASS, CLASS_LARGE, END, META_WORDS, OWNER, OWNER_NONE, R_RUN_END, R_RUN_START, SPAN, START, UNIT_BYTES, UNIT_SHIFT, UNIT_WORDS,
 } from './layout.js'
-import { claimUnits, releaseNotedRun } from './reserve.js'
 import type { View } from './view.js'
 
 /** Takes a run that holds `bytes`; returns its first word, or 0. */
@@ -18,7 +18,7 @@ export function takeLarge(v: View, bytes: number): number {
   const { i32, geometry, record } = v
   const span = Math.max(1, Math.ceil(bytes / UNIT_BYTES))
   if (span > geometry.endUnit - geometry.firstUnit) return 0
-  const unit = claimUnits(i32, geometry, record, span)
+  const unit = takeUnits(v, span)
   if (unit === 0) return 0
   const page = geometry.metas + unit * META_WORDS
   i32[page + OWNER] = OWNER_NONE
@@ -40,6 +40,6 @@ export function freeLarge(v: View, ptr: number, page: number): void {
   if (shared.compareExchange(i32, geometry.unitTable + unit, page, 0) !== page) throw badPointer(ptr, 'another thread freed it first')
   i32[record + R_RUN_START] = unit
   i32[record + R_RUN_END] = unit + i32[page + SPAN]!
-  releaseNotedRun(i32, geometry, record)
+  returnNoted(v)
   v.f64[v.counters + C.largeFreed]! += 1
 }

@@ -7,7 +7,7 @@
  *   carved = (LIMIT − START) / STRIDE ≤ CAPACITY
  *   USED   = carved − |free list|              = held by callers + batched by senders + count in REMOTE
  *   ACTIVE   R_ACTIVE[class] points at it      EDGE −1   (a free below 0 is a double free)
- *   PARTIAL  in the list R_PARTIAL[class]      EDGE 0    (the free that empties it retires it)
+ *   PARTIAL  in the list R_PARTIAL[class]      EDGE 0    (the free that empties it retires it; −1 when it stays, empty, as the last)
  *   FULL     in no list; free list empty, all carved, REMOTE armed or the page on its way through R_PENDING; EDGE any
  *   EMPTY    in a list of empty pages, of no class; nothing carved
  * ```
@@ -15,21 +15,21 @@
  * leaves every single list intact; rebuilding a dead record repairs what was between two of them.
  */
 import { shared } from '../base/index.js'
-import { spanUnits, strideBytes, strideMagic } from './classes.js'
+import { returnNoted, takeUnits } from './arena.js'
+import { CLASS_COUNT, spanUnits, strideBytes, strideMagic } from './classes.js'
 import { C } from './counters.js'
 import { badPointer, corrupt } from './faults.js'
 import {
-  CAPACITY, CLASS, CLASS_NONE, EDGE, EDGE_ANY, END, FREE, H_NO_PAGE, LIMIT, MAGIC, META_WORDS, NEXT, OWNER, PENDING_NEXT, PREV,
+  CAPACITY, CLASS, CLASS_NONE, D_NEVER, EDGE, EDGE_ANY, END, FREE, H_NO_PAGE, LIMIT, MAGIC, MARK, MARK_KEY, META_WORDS, NEXT, OWNER, OWNER_NONE, PENDING_NEXT, PREV,
   R_ACTIVE, R_EMPTY_MID, R_EMPTY_SMALL, R_PARTIAL, R_RUN_END, R_RUN_START, REMOTE, REMOTE_ARMED, REMOTE_COUNT_MASK, REMOTE_COUNT_SHIFT,
   REMOTE_FIRST_MASK, SPAN, START, STATE, STATE_ACTIVE, STATE_EMPTY, STATE_FULL, STATE_PARTIAL, STRIDE, UNIT_SHIFT, UNIT_WORDS, USED, WATCHED,
 } from './layout.js'
-import { claimUnits, releaseNotedRun } from './reserve.js'
 import type { View } from './view.js'
 
 /** Words carved at a time: building the list of a whole page at once would touch all of it. */
 const CARVE_WORDS = 1024
 /** Empty pages a record keeps for itself, by span; one more goes back to the reserve. */
-const EMPTY_SMALL_MAX = 16
+const EMPTY_SMALL_MAX = 8
 const EMPTY_MID_MAX = 4
 
 export function remoteCount(remote: number): number {
@@ -97,7 +97,7 @@ export function adoptRemote(v: View, page: number): boolean {
   const seen = i32[page + REMOTE]! // a plain poll: only an owner empties this word, and a miss is found by the armed edge
   if (remoteCount(seen) === 0) return false
   const remote = shared.exchange(i32, page + REMOTE, 0)
-  const count = remoteCount(remote)
+  const count = (remote >>> REMOTE_COUNT_SHIFT) & REMOTE_COUNT_MASK // no call between taking the list and having it
   i32[page + FREE] = i32[page + START]! + ((remote & REMOTE_FIRST_MASK) << 2)
   i32[page + USED] = i32[page + USED]! - count
   v.f64[v.counters + C.remoteAdopted]! += count
@@ -106,18 +106,66 @@ export function adoptRemote(v: View, page: number): boolean {
 }
 
 /**
+ * Moves the remote list in front of a free list that is not empty. It walks first and takes then, because the end of a list that others
+ * only add to at its head stays where it is. False when there was none, or when its links make no sense and it was dropped.
+ */
+export function mergeRemote(v: View, page: number): boolean {
+  const { i32 } = v
+  for (;;) {
+    const remote = shared.load(i32, page + REMOTE)
+    const count = remoteCount(remote)
+    if (count === 0) return false
+    const start = i32[page + START]!
+    const first = start + ((remote & REMOTE_FIRST_MASK) << 2)
+    let last = first
+    let left = count - 1
+    for (; left > 0 && isBlock(v, page, last); left--) last = i32[last]!
+    if (!isBlock(v, page, last) || i32[page + USED]! < count) {
+      if (shared.compareExchange(i32, page + REMOTE, remote, 0) !== remote) continue
+      v.f64[v.counters + C.quarantined]! += count
+      return false
+    }
+    if (shared.compareExchange(i32, page + REMOTE, remote, 0) === remote) {
+      i32[last] = i32[page + FREE]!
+      i32[page + FREE] = first
+      i32[page + USED] = i32[page + USED]! - count
+      v.f64[v.counters + C.remoteAdopted]! += count
+      return true
+    }
+  }
+}
+
+/** Whether `ptr` is the start of a carved block of the page. */
+export function isBlock(v: View, page: number, ptr: number): boolean {
+  const { i32 } = v
+  const offset = ptr - i32[page + START]!
+  return offset >= 0 && ptr < i32[page + LIMIT]! && Number.isInteger(offset / i32[page + STRIDE]!)
+}
+
+/**
  * Takes a dry page out of sight: from now on the next remote free tells the owner (the armed edge), a local free lists it again.
  * False when remote frees arrived first; then they are adopted and the page stays as it is.
  */
 export function setFull(v: View, page: number): boolean {
-  const { i32 } = v
+  const { i32, me } = v
   if (i32[page + WATCHED] === 0) {
-    if (shared.compareExchange(i32, page + REMOTE, 0, REMOTE_ARMED) !== 0) return !adoptRemote(v, page)
+    const state = i32[page + STATE]!
+    const edge = i32[page + EDGE]!
+    i32[page + STATE] = STATE_FULL
+    i32[page + EDGE] = EDGE_ANY
     i32[page + WATCHED] = 1
-    v.f64[v.counters + C.armed]! += 1
-  } else if (adoptRemote(v, page)) {
-    return false
+    if (v.adoption.mode !== 0) i32[page + OWNER] = ~me // all of this before A1: afterwards the page may be someone else's
+    if (shared.compareExchange(i32, page + REMOTE, 0, REMOTE_ARMED) === 0) { // A1
+      v.f64[v.counters + C.armed]! += 1
+      return true
+    }
+    i32[page + OWNER] = me
+    i32[page + WATCHED] = 0
+    i32[page + STATE] = state
+    i32[page + EDGE] = edge
+    return !adoptRemote(v, page)
   }
+  if (adoptRemote(v, page)) return false
   i32[page + STATE] = STATE_FULL
   i32[page + EDGE] = EDGE_ANY
   return true
@@ -139,14 +187,13 @@ export function disarm(v: View, page: number): boolean {
 
 /** Gives the units of an unlisted page back to the reserve. */
 export function returnPage(v: View, page: number): void {
-  const { i32, geometry, record } = v
-  const span = i32[page + SPAN]!
+  const { i32, record } = v
   const unit = i32[page + START]! >>> UNIT_SHIFT
-  i32[page + OWNER] = -1
-  i32[page + CLASS] = CLASS_NONE
   i32[record + R_RUN_START] = unit
-  i32[record + R_RUN_END] = unit + span
-  releaseNotedRun(i32, geometry, record)
+  i32[record + R_RUN_END] = unit + i32[page + SPAN]!
+  i32[page + OWNER] = OWNER_NONE
+  i32[page + CLASS] = CLASS_NONE
+  returnNoted(v)
   v.f64[v.counters + C.pagesReturned]! += 1
 }
 
@@ -172,28 +219,40 @@ export function retire(v: View, page: number): void {
   i32[list + 1] = i32[list + 1]! + 1
 }
 
-/** Gives every kept empty page back. True when there was one. */
-export function returnEmpties(v: View): boolean {
-  const { i32 } = v
-  let any = false
+/** Gives every page back to the reserve that holds no block, active or not. */
+export function trimPages(v: View): void {
+  const { i32, record } = v
+  for (let c = 0; c < CLASS_COUNT; c++) {
+    const active = i32[record + R_ACTIVE + c]!
+    if (active !== noPage(v)) mergeRemote(v, active)
+    if (active !== noPage(v) && i32[active + USED] === 0) {
+      i32[record + R_ACTIVE + c] = noPage(v)
+      pushPartial(v, active)
+    }
+    for (let page = i32[record + R_PARTIAL + c]!; page !== 0; ) {
+      const next = i32[page + NEXT]!
+      mergeRemote(v, page)
+      if (i32[page + USED] === 0) retire(v, page)
+      page = next
+    }
+  }
   for (const span of [1, 8]) {
     const list = emptyList(v, span)
     for (let page = i32[list]!; page !== 0; page = i32[list]!) {
       i32[list] = i32[page + NEXT]!
       i32[list + 1] = i32[list + 1]! - 1
       returnPage(v, page)
-      any = true
     }
   }
-  return any
 }
 
 /** Shapes a page for class `c` and makes it the active one. The page has `span` units from `unit` and nothing in use. */
 function form(v: View, page: number, c: number, unit: number, span: number): void {
-  const { i32, me } = v
+  const { i32, geometry, me } = v
   const start = unit * UNIT_WORDS
   const stride = strideBytes(c) / 4
   const capacity = Math.floor((span * UNIT_WORDS) / stride)
+  if (geometry.debugMap !== 0) new Uint8Array(v.buffer, geometry.debugMap + start / 4, (span * UNIT_WORDS) / 4).fill(D_NEVER)
   i32[page + FREE] = 0
   i32[page + USED] = 0
   i32[page + LIMIT] = start
@@ -212,21 +271,46 @@ function form(v: View, page: number, c: number, unit: number, span: number): voi
   activate(v, page)
 }
 
+/** Whether a block is in the free list or the remote list of its page. Bounded, and safe while others change the lists. */
+function isListed(v: View, ptr: number, page: number): boolean {
+  const { i32 } = v
+  const start = i32[page + START]!
+  const end = i32[page + END]!
+  const remote = shared.load(i32, page + REMOTE)
+  for (const first of [i32[page + FREE]!, remoteCount(remote) === 0 ? 0 : start + ((remote & REMOTE_FIRST_MASK) << 2)]) {
+    let left = i32[page + CAPACITY]!
+    for (let block = first; block >= start && block < end && left > 0; block = i32[block]!, left--) if (block === ptr) return true
+  }
+  return false
+}
+
+/** A block that carries the mark of a free one is being freed again, unless its user wrote that very number there. */
+export function refuseSecondFree(v: View, ptr: number, page: number): void {
+  if (v.i32[ptr + MARK] !== (ptr ^ MARK_KEY) || !isListed(v, ptr, page)) return
+  v.f64[v.counters + C.badFrees]! += 1
+  throw badPointer(ptr, 'it is free already')
+}
+
 /**
- * A local free that changes what the page is: it was full, becomes empty, or gets back more than was out.
- * `used` is what USED will be.
+ * A local free that is out of the ordinary: the block may be free already; or the page was full, becomes empty, or gets back more
+ * than was out. `used` is what USED will be.
  */
 export function freeAtEdge(v: View, ptr: number, page: number, used: number): void {
   const { i32 } = v
-  if (used < 0) throw badPointer(ptr, 'every block of its page is free already, so it was freed twice')
+  refuseSecondFree(v, ptr, page)
+  if (used < 0) throw badPointer(ptr, 'every block of its page is free already')
   i32[ptr] = i32[page + FREE]!
+  i32[ptr + MARK] = ptr ^ MARK_KEY
   i32[page + FREE] = ptr
   i32[page + USED] = used
   if (i32[page + STATE] === STATE_FULL) {
     pushPartial(v, page)
     v.f64[v.counters + C.relisted]! += 1
   }
-  if (used === 0 && i32[page + STATE] === STATE_PARTIAL) retire(v, page)
+  if (used !== 0 || i32[page + STATE] !== STATE_PARTIAL) return
+  // One empty page per class stays listed: a class that goes on and off would otherwise carve its page anew each time.
+  if (i32[page + NEXT] === 0 && i32[page + PREV] === 0) i32[page + EDGE] = -1
+  else retire(v, page)
 }
 
 /** Reuses a kept empty page for class `c`. */
@@ -246,7 +330,7 @@ export function takeEmpty(v: View, c: number): number {
 export function takeNew(v: View, c: number): number {
   const { i32, geometry, record } = v
   const span = spanUnits(c)
-  const unit = claimUnits(i32, geometry, record, span)
+  const unit = takeUnits(v, span)
   if (unit === 0) return 0
   const page = geometry.metas + unit * META_WORDS
   shared.store(i32, page + REMOTE, 0)

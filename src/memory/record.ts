@@ -6,17 +6,18 @@
  * holder's alone. Records are pooled, not threads, after snmalloc and rpmalloc.
  */
 import { PercoreError, shared } from '../base/index.js'
+import { recountArena } from './arena.js'
 import { CLASS_COUNT } from './classes.js'
 import { C } from './counters.js'
 import {
   CLASS, CLASS_LARGE, CLASS_NONE, END, FREE, type Geometry, H_NO_PAGE, LIMIT, META_WORDS, NEXT, OWNER, PENDING_NEXT, PREV, R_ACTIVE, R_BORROWED,
-  R_EMPTY_MID, R_EMPTY_SMALL, R_OWED, R_PARTIAL, R_PENDING, R_STATE, R_TAKEN, RECORD_FRESH, RECORD_LIVE, RECORD_POOLED, REMOTE,
-  REMOTE_FIRST_MASK, START, STRIDE, USED, WATCHED,
+  R_EMPTY_MID, R_EMPTY_SMALL, R_OWED, R_PARTIAL, R_PENDING, R_STATE, R_TAKEN, RECORD_FRESH, RECORD_LIVE, RECORD_POOLED, START,
+  STRIDE, USED, WATCHED,
 } from './layout.js'
-import { disarm, noPage, pushPartial, remoteCount, returnPage, setFull } from './page.js'
+import { disarm, isBlock, mergeRemote, noPage, pushPartial, returnPage, setFull } from './page.js'
 import { flush, payOwed } from './remote.js'
 import { releaseNotedRun } from './reserve.js'
-import { recordWord, type View } from './view.js'
+import { homeOf, recordWord, type View } from './view.js'
 
 /** Takes a record from the pool, else a fresh one; its number. Throws ERR_PERCORE_OUT_OF_MEMORY when all are held. */
 export function acquireRecord(i32: Int32Array, g: Geometry): number {
@@ -77,7 +78,10 @@ function deadView(own: View, record: number): View {
 function rebuild(v: View): void {
   const { i32, geometry, record } = v
   for (let c = 0; c < CLASS_COUNT; c++) {
-    for (let page = takeAnnounced(v, c); page !== 0; page = takeAnnounced(v, c)) i32[page + WATCHED] = 0
+    for (let page = takeAnnounced(v, c); page !== 0; page = takeAnnounced(v, c)) {
+      i32[page + WATCHED] = 0
+      i32[page + OWNER] = v.me
+    }
     i32[record + R_ACTIVE + c] = noPage(v)
     i32[record + R_PARTIAL + c] = 0
   }
@@ -93,6 +97,7 @@ function rebuild(v: View): void {
     if (i32[page + CLASS] === CLASS_NONE) returnPage(v, page)
     else relist(v, page)
   }
+  recountArena(v)
 }
 
 function takeAnnounced(v: View, c: number): number {
@@ -102,7 +107,7 @@ function takeAnnounced(v: View, c: number): number {
     const page = i32[record + R_TAKEN + c]!
     if (page === 0) return 0
     i32[record + R_TAKEN + c] = i32[page + PENDING_NEXT]!
-    if (i32[page + OWNER] === v.me) return page
+    if (homeOf(i32[page + OWNER]!) === v.me) return page
     i32[record + R_OWED] = page
     payOwed(v)
   }
@@ -112,40 +117,25 @@ function takeAnnounced(v: View, c: number): number {
 function relist(v: View, page: number): void {
   const { i32 } = v
   const carved = (i32[page + LIMIT]! - i32[page + START]!) / i32[page + STRIDE]!
-  const local = chain(v, page, i32[page + FREE]!, carved)
-  let free = local.length
-  if (free === 0) i32[page + FREE] = 0
-  if (remoteCount(i32[page + REMOTE]!) > 0) {
-    const remote = shared.exchange(i32, page + REMOTE, 0)
-    const back = chain(v, page, i32[page + START]! + ((remote & REMOTE_FIRST_MASK) << 2), remoteCount(remote))
-    if (back.length > 0) {
-      i32[back.last] = i32[page + FREE]!
-      i32[page + FREE] = back.first
-      free += back.length
-    }
-  }
-  i32[page + USED] = carved - free
-  if (free === carved && disarm(v, page)) returnPage(v, page)
-  else if (free > 0 || i32[page + LIMIT]! < i32[page + END]! || !setFull(v, page)) pushPartial(v, page)
+  i32[page + USED] = carved - countFree(v, page, carved)
+  mergeRemote(v, page)
+  if (i32[page + USED] === 0 && disarm(v, page)) returnPage(v, page)
+  else if (i32[page + FREE] !== 0 || i32[page + LIMIT]! < i32[page + END]! || !setFull(v, page)) pushPartial(v, page)
 }
 
-/** Walks a list of at most `max` blocks; one that is torn is cut short, and what is behind the cut is leaked and counted. */
-function chain(v: View, page: number, first: number, max: number): { first: number; last: number; length: number } {
+/** Length of the free list. One that is torn is cut short; what is behind the cut is lost, and counted. */
+function countFree(v: View, page: number, max: number): number {
   const { i32 } = v
-  const start = i32[page + START]!
-  const limit = i32[page + LIMIT]!
-  const stride = i32[page + STRIDE]!
-  let last = 0
   let length = 0
-  let block = first
-  for (; block !== 0 && length < max; block = i32[block]!) {
-    if (block < start || block >= limit || (block - start) % stride !== 0) break
+  let last = 0
+  for (let block = i32[page + FREE]!; block !== 0; block = i32[block]!) {
+    if (length === max || !isBlock(v, page, block)) {
+      i32[last === 0 ? page + FREE : last] = 0
+      v.f64[v.counters + C.quarantined]! += 1
+      break
+    }
     last = block
     length++
   }
-  if (block !== 0) {
-    v.f64[v.counters + C.quarantined]! += 1
-    if (last !== 0) i32[last] = 0
-  }
-  return { first, last, length }
+  return length
 }

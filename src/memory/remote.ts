@@ -23,26 +23,32 @@
  * head in one word are rpmalloc's (Jansson); batches by page snmalloc's (Liétar et al. 2019).
  */
 import { shared } from '../base/index.js'
+import { refillsOf, setReady } from './adopt.js'
 import { C } from './counters.js'
 import { badPointer, corrupt } from './faults.js'
-import {
-  B_COUNT, B_FIRST, B_LAST, B_PAGE, BATCH_SLOTS, BATCH_WORDS, CAPACITY, CLASS, END, MAGIC, OWNER, PENDING_NEXT, R_BATCH, R_BATCHED,
-  R_OWED, R_PENDING, R_TAKEN, REMOTE, REMOTE_ARMED, REMOTE_COUNT_SHIFT, REMOTE_FIRST_MASK, START, UNIT_SHIFT, WATCHED,
-} from './layout.js'
-import { remoteCount } from './page.js'
-import { recordWord, type View } from './view.js'
+import * as layout from './layout.js'
+import { refuseSecondFree, remoteCount } from './page.js'
+import { homeOf, recordWord, type View } from './view.js'
+
+// Local names, because V8 does not fold imported bindings (heap.ts).
+const { BATCH_SLOTS, BATCH_WORDS, B_COUNT, B_FIRST, B_LAST, B_PAGE, CAPACITY, CLASS, END, MAGIC, MARK, MARK_KEY, OWNER } = layout
+const { PENDING_NEXT, PENDING_STAMP, REMOTE, REMOTE_ARMED, REMOTE_COUNT_SHIFT, REMOTE_FIRST_MASK, R_BATCH, R_BATCHED, R_OWED, R_PENDING, R_TAKEN, START, UNIT_SHIFT, WATCHED } = layout
 
 const BATCH_MAX = 16
 
 /** Puts a page this thread owes into the pending queue of its owner. */
 function enqueue(v: View, page: number): void {
   const { i32, geometry, record } = v
+  const c = i32[page + CLASS]!
   for (;;) {
-    const queue = recordWord(geometry, i32[page + OWNER]!) + R_PENDING + i32[page + CLASS]!
+    const home = homeOf(i32[page + OWNER]!)
+    const queue = recordWord(geometry, home) + R_PENDING + c
+    if (v.adoption.mode !== 0) i32[page + PENDING_STAMP] = refillsOf(v, home)
     const head = shared.load(i32, queue)
     i32[page + PENDING_NEXT] = head
     if (shared.compareExchange(i32, queue, head, page) === head) { // E1
       i32[record + R_OWED] = 0
+      if (v.adoption.mode !== 0) setReady(v, c, home, true)
       return
     }
   }
@@ -93,6 +99,7 @@ export function freeRemote(v: View, ptr: number, page: number): void {
   const start = i32[page + START]!
   const magic = i32[page + MAGIC]!
   if (Math.imul(ptr - start, magic) >>> 0 >= magic || ptr >= i32[page + END]!) throw badPointer(ptr, 'it points into a block, not at its start')
+  if (i32[ptr + MARK] === (ptr ^ MARK_KEY)) refuseSecondFree(v, ptr, page)
   const unit = start >>> UNIT_SHIFT
   const slot = record + R_BATCH + ((unit + (unit >>> 3)) & (BATCH_SLOTS - 1)) * BATCH_WORDS
   let count = i32[slot + B_COUNT]!
@@ -108,6 +115,7 @@ export function freeRemote(v: View, ptr: number, page: number): void {
   } else {
     i32[ptr] = i32[slot + B_FIRST]!
   }
+  i32[ptr + MARK] = ptr ^ MARK_KEY
   i32[slot + B_FIRST] = ptr
   i32[slot + B_COUNT] = count + 1
   i32[record + R_BATCHED] = i32[record + R_BATCHED]! + 1
@@ -127,18 +135,30 @@ export function flush(v: View): void {
 export function takePending(v: View, c: number): number {
   const { i32, record } = v
   for (;;) {
+    forwardTaken(v, c) // a page may have moved to another owner since it was announced here
     if (i32[record + R_TAKEN + c] === 0) {
       if (i32[record + R_PENDING + c] === 0) return 0
+      if (v.adoption.mode !== 0) setReady(v, c, v.me, false)
       i32[record + R_TAKEN + c] = shared.exchange(i32, record + R_PENDING + c, 0) // E2
     }
     const page = i32[record + R_TAKEN + c]!
-    if (i32[page + OWNER] === v.me) {
+    if (homeOf(i32[page + OWNER]!) === v.me) {
       i32[record + R_TAKEN + c] = i32[page + PENDING_NEXT]!
       i32[page + WATCHED] = 0
+      i32[page + OWNER] = v.me
       v.f64[v.counters + C.pendingDrained]! += 1
       return page
     }
-    i32[record + R_TAKEN + c] = i32[page + PENDING_NEXT]! // it has moved to another owner meanwhile: pass it on
+  }
+}
+
+/** Sends home the pages at the front of R_TAKEN that are not this record's. */
+export function forwardTaken(v: View, c: number): void {
+  const { i32, record } = v
+  for (;;) {
+    const page = i32[record + R_TAKEN + c]!
+    if (page === 0 || homeOf(i32[page + OWNER]!) === v.me) return
+    i32[record + R_TAKEN + c] = i32[page + PENDING_NEXT]!
     i32[record + R_OWED] = page
     v.f64[v.counters + C.pendingForwarded]! += 1
     enqueue(v, page)

@@ -6,9 +6,13 @@
  * in between words, whoever reclaims its record knows exactly which bits were its own.
  */
 import { shared } from '../base/index.js'
-import { type Geometry, H_HINT, R_RUN_END, R_RUN_START } from './layout.js'
+import { type Geometry, GRANULE_SHIFT, GRANULE_UNITS, R_RUN_END, R_RUN_START } from './layout.js'
 
-/** Bits lo..hi (exclusive, same word) of a bitmap word. */
+/** Search where: granules nobody reserved, or anywhere; else 1 + a record, in that record's granules. */
+export const IN_UNRESERVED = 0
+export const IN_ANY: number = -1
+
+/** Bits of units lo..hi (exclusive, in the same bitmap word). */
 function maskOf(lo: number, hi: number): number {
   const width = hi - lo
   return width === 32 ? -1 : ((1 << width) - 1) << (lo & 31)
@@ -18,23 +22,24 @@ function wordEnd(unit: number, end: number): number {
   return Math.min((unit | 31) + 1, end)
 }
 
-/** First-fit: the first unit of a run of `count` free units at or above `from`, or 0. A guess until claimed. */
-function findRun(i32: Int32Array, g: Geometry, count: number, from: number): number {
+/** First-fit: the first unit of a run of `count` free units at or above `from`, in the granules `where` says; or 0. A guess until claimed. */
+function findRun(i32: Int32Array, g: Geometry, count: number, from: number, where: number): number {
   let run = 0
   let unit = from
   while (unit < g.endUnit) {
-    const word = i32[g.bitmap + (unit >>> 5)]!
-    if ((unit & 31) === 0 && word === -1) {
+    const granuleEnd = Math.min((unit | (GRANULE_UNITS - 1)) + 1, g.endUnit)
+    const taken = (i32[g.bitmap + (unit >>> 5)]! >>> (unit & 31)) & (2 ** (granuleEnd - unit) - 1)
+    if (taken === 2 ** (granuleEnd - unit) - 1 || (where !== IN_ANY && i32[g.granules + (unit >>> GRANULE_SHIFT)] !== where)) {
       run = 0
-      unit += 32
-    } else if ((unit & 31) === 0 && word === 0 && unit + 32 <= g.endUnit) {
-      run += 32
-      unit += 32
+      unit = granuleEnd
+    } else if (taken === 0 && run + granuleEnd - unit < count) {
+      run += granuleEnd - unit
+      unit = granuleEnd
     } else {
-      run = (word >>> (unit & 31)) & 1 ? 0 : run + 1
+      run = (taken & 1) === 1 ? 0 : run + 1
       unit++
+      if (run === count) return unit - run
     }
-    if (run >= count) return unit - run
   }
   return 0
 }
@@ -63,27 +68,19 @@ function claimRun(i32: Int32Array, g: Geometry, record: number, start: number, c
 }
 
 /**
- * Claims `count` consecutive units; returns the first, or 0 when there is no such run. The run stays noted in the record until the
- * caller has registered what it made of it and sets R_RUN_END to 0 with its last store.
+ * Claims `count` consecutive units at or above `from`, in the granules `where` says; returns the first, or 0 when there is no such
+ * run. The run stays noted in the record until the caller has registered what it made of it and sets R_RUN_END to 0 with its last store.
  */
-export function claimUnits(i32: Int32Array, g: Geometry, record: number, count: number): number {
-  let from = Math.max(g.firstUnit, i32[g.base + H_HINT]!)
+export function claimUnits(i32: Int32Array, g: Geometry, record: number, count: number, from: number, where: number): number {
   for (;;) {
-    const start = findRun(i32, g, count, from)
-    if (start === 0) {
-      if (from === g.firstUnit) return 0
-      from = g.firstUnit // the hint was too high, or a lower run came free meanwhile
-    } else if (claimRun(i32, g, record, start, count)) {
-      if (count === 1) i32[g.base + H_HINT] = start + 1
-      return start
-    }
+    const start = findRun(i32, g, count, from, where)
+    if (start === 0 || claimRun(i32, g, record, start, count)) return start
   }
 }
 
-/** Gives back the run noted in the record. Bits are this record's own, so subtracting them needs no loop. */
+/** Gives back the run noted in the record. The bits are this record's own, so subtracting them needs no loop. */
 export function releaseNotedRun(i32: Int32Array, g: Geometry, record: number): void {
   let unit = i32[record + R_RUN_START]!
-  const first = unit
   const end = i32[record + R_RUN_END]!
   while (unit < end) {
     const next = wordEnd(unit, end)
@@ -93,12 +90,16 @@ export function releaseNotedRun(i32: Int32Array, g: Geometry, record: number): v
     unit = next
   }
   i32[record + R_RUN_END] = 0
-  if (first < i32[g.base + H_HINT]!) i32[g.base + H_HINT] = first
+}
+
+/** Whether a unit is taken, as of now. */
+export function isTaken(i32: Int32Array, g: Geometry, unit: number): boolean {
+  return ((i32[g.bitmap + (unit >>> 5)]! >>> (unit & 31)) & 1) === 1
 }
 
 /** Number of free units, as of now. */
 export function freeUnits(i32: Int32Array, g: Geometry): number {
   let free = 0
-  for (let unit = g.firstUnit; unit < g.endUnit; unit++) free += ((i32[g.bitmap + (unit >>> 5)]! >>> (unit & 31)) & 1) ^ 1
+  for (let unit = g.firstUnit; unit < g.endUnit; unit++) if (!isTaken(i32, g, unit)) free++
   return free
 }

@@ -6,17 +6,19 @@
  *
  * 1. the active page: local frees (the fast path), remote frees, blocks not yet carved;
  * 2. partial pages;  3. pages announced by other threads, at most {@link PENDING_BUDGET} looked at;  4. kept empty pages;
- * 5. pages of records in the pool;  6. a new page.
+ * 5. pages of records in the pool;  6. with adoption on, at most one page of a living owner;  7. a new page.
  */
 import { shared } from '../base/index.js'
-import { spanUnits } from './classes.js'
+import { adoptPage } from './adopt.js'
+import { returnVacant } from './arena.js'
+import { CLASS_COUNT, spanUnits } from './classes.js'
 import { C } from './counters.js'
 import {
   END, FREE, LIMIT, OWNER, R_ACTIVE, R_BORROWED, R_EMPTY_MID, R_EMPTY_SMALL, R_PARTIAL, R_PENDING, R_STATE, R_TAKEN, RECORD_BORROWED,
   RECORD_POOLED, REMOTE, STATE, STATE_FULL, STATE_PARTIAL, USED,
 } from './layout.js'
-import { activate, adoptRemote, extend, noPage, pushPartial, remoteCount, retire, setFull, takeEmpty, takeNew, unlinkPartial } from './page.js'
-import { takePending } from './remote.js'
+import { activate, adoptRemote, extend, noPage, pushPartial, remoteCount, retire, setFull, takeEmpty, takeNew, trimPages, unlinkPartial } from './page.js'
+import { forwardTaken, takePending } from './remote.js'
 import { recordWord, type View } from './view.js'
 
 /** Announced pages looked at per refill; the first one with blocks ends the search. */
@@ -109,6 +111,39 @@ function fromGone(v: View, c: number): number {
   return 0
 }
 
+/** Adopts a page from a living owner, and sends what was taken along with it home again. */
+function fromLiving(v: View, c: number): number {
+  const page = adoptPage(v, c)
+  if (page === 0 && v.i32[v.record + R_TAKEN + c] === 0) return 0
+  forwardTaken(v, c)
+  if (page === 0) return 0
+  activate(v, page)
+  if (replenish(v, page) || !setFull(v, page)) return page
+  v.i32[v.record + R_ACTIVE + c] = noPage(v)
+  return 0
+}
+
+/** Gives back what the records in the pool hold without a block in it: when memory is short. */
+export function trimGone(v: View): void {
+  const { i32, geometry, record } = v
+  for (let other = 0; other < geometry.recordCount; other++) {
+    const theirs = recordWord(geometry, other)
+    if (i32[theirs + R_STATE] !== RECORD_POOLED) continue
+    if (shared.compareExchange(i32, theirs + R_STATE, RECORD_POOLED, RECORD_BORROWED) !== RECORD_POOLED) continue
+    i32[record + R_BORROWED] = other + 1
+    trimRecord({ ...v, me: other, record: theirs })
+    shared.store(i32, theirs + R_STATE, RECORD_POOLED)
+    i32[record + R_BORROWED] = 0
+  }
+}
+
+/** Gives back to the reserve whatever of a record holds no block. */
+export function trimRecord(v: View): void {
+  for (let c = 0; c < CLASS_COUNT; c++) drainPending(v, c)
+  trimPages(v)
+  returnVacant(v)
+}
+
 /** Gives class `c` an active page with a free block and returns the page, or 0 when the heap is full. */
 export function refill(v: View, c: number): number {
   const { i32, record } = v
@@ -125,7 +160,7 @@ export function refill(v: View, c: number): number {
   if (page !== 0) {
     v.f64[v.counters + C.emptyHits]! += 1
   } else {
-    page = fromGone(v, c)
+    page = fromGone(v, c) || fromLiving(v, c)
     if (page !== 0) return page
     page = takeNew(v, c)
   }
@@ -137,7 +172,10 @@ export function refill(v: View, c: number): number {
 export function drainPending(v: View, c: number): void {
   const { i32 } = v
   for (let page = takePending(v, c); page !== 0; page = takePending(v, c)) {
-    if (i32[page + STATE] === STATE_FULL && (adoptRemote(v, page) || !setFull(v, page))) pushPartial(v, page)
+    if (i32[page + STATE] === STATE_FULL) {
+      if (!adoptRemote(v, page) && setFull(v, page)) continue // out of sight again, and perhaps no longer ours
+      pushPartial(v, page)
+    }
     if (i32[page + STATE] === STATE_PARTIAL && i32[page + USED] === 0) retire(v, page)
   }
 }

@@ -5,10 +5,10 @@
 import { classBytes } from './classes.js'
 import { type CounterName, counterNames } from './counters.js'
 import {
-  CLASS, CLASS_LARGE, META_WORDS, OWNER, R_COUNTERS, R_STATE, RECORD_FRESH, RECORD_POOLED, SPAN, UNIT_BYTES, USED,
+  CLASS, CLASS_LARGE, GRANULE_BYTES, META_WORDS, OWNER, R_COUNTERS, R_GRANULES, R_STATE, RECORD_FRESH, RECORD_POOLED, SPAN, UNIT_BYTES, USED,
 } from './layout.js'
 import { freeUnits } from './reserve.js'
-import { recordWord, type View } from './view.js'
+import { homeOf, recordWord, type View } from './view.js'
 
 /** One record's counters: what its holders, past and present, did on the slow paths. */
 export interface RecordStats {
@@ -16,6 +16,8 @@ export interface RecordStats {
   /** False when it waits in the pool for the next thread. */
   readonly held: boolean
   readonly pages: number
+  /** Bytes reserved for the record's next pages and those already in there. */
+  readonly bytesReserved: number
   readonly blocksUsed: number
   /** Bytes of the blocks in use, by size of class. */
   readonly bytesUsed: number
@@ -48,7 +50,7 @@ export function readStats(v: View): HeapStats {
       bytesLarge += i32[page + SPAN]! * UNIT_BYTES
       continue
     }
-    const owner = used[i32[page + OWNER]!]
+    const owner = used[homeOf(i32[page + OWNER]!)]
     if (owner === undefined) continue
     owner.pages++
     owner.blocks += i32[page + USED]!
@@ -64,8 +66,8 @@ export function readStats(v: View): HeapStats {
     const at = (words + R_COUNTERS) / 2
     const counters = Object.fromEntries(counterNames.map((name, k) => [name, f64[at + k]])) as Record<CounterName, number>
     newPages += counters.newPages
-    reuses += counters.partialHits + counters.pendingHits + counters.emptyHits + counters.goneHits + counters.activeDrains
-    records.push({ record, held: state !== RECORD_POOLED, pages, blocksUsed: blocks, bytesUsed: bytes, counters })
+    reuses += counters.partialHits + counters.pendingHits + counters.emptyHits + counters.goneHits + counters.adopted + counters.activeDrains
+    records.push({ record, held: state !== RECORD_POOLED, pages, bytesReserved: i32[words + R_GRANULES]! * GRANULE_BYTES, blocksUsed: blocks, bytesUsed: bytes, counters })
   }
   return {
     bytesTotal: (g.endUnit - g.firstUnit) * UNIT_BYTES,

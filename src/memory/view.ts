@@ -4,7 +4,7 @@
  * Invariant: views have a fixed length; the record is held by this thread alone.
  */
 import type { Geometry } from './layout.js'
-import { R_COUNTERS, RECORD_WORDS } from './layout.js'
+import { H_ADOPTION, R_COUNTERS, RECORD_WORDS } from './layout.js'
 
 declare const ptrBrand: unique symbol
 
@@ -21,22 +21,33 @@ export interface View {
   readonly record: number
   /** Index in f64 of this record's counters. */
   readonly counters: number
+  /** Mode of adoption (adopt.ts), and what this thread has seen of the refills of others, and when in its own. */
+  readonly adoption: { readonly mode: number; readonly seen: Float64Array; readonly at: Float64Array }
 }
 
 export function recordWord(geometry: Geometry, record: number): number {
   return geometry.records + record * RECORD_WORDS
 }
 
+/** The record a page belongs to, also while it is disowned. */
+export function homeOf(owner: number): number {
+  return owner < 0 ? ~owner : owner
+}
+
 export function viewOf(buffer: SharedArrayBuffer, geometry: Geometry, me: number): View {
   const words = geometry.endUnit * 2 ** 14
   const record = recordWord(geometry, me)
+  const i32 = new Int32Array(buffer, 0, words)
+  const mode = i32[geometry.base + H_ADOPTION]!
+  const others = mode === 0 ? 0 : geometry.recordCount
   return {
     buffer,
-    i32: new Int32Array(buffer, 0, words),
+    i32,
     f64: new Float64Array(buffer, 0, words / 2),
     geometry,
     me,
     record,
     counters: (record + R_COUNTERS) / 2,
+    adoption: { mode, seen: new Float64Array(others), at: new Float64Array(others) },
   }
 }

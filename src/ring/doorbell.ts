@@ -1,11 +1,12 @@
 /**
  * The doorbell of one consumer thread: how it goes to sleep when nothing is left, and how any producer wakes it, with no
- * wake-up ever lost. The consumer alone calls `block`, `parkInLoop` and `unpark`; any producer calls `ring`.
+ * wake-up ever lost. The consumer alone calls `block`, `parkInLoop` and `unpark`; any producer calls `ring`, and
+ * whoever recovers a dead producer calls `alarm`.
  *
  * Invariant: whenever the consumer sleeps, the mode word names the way it sleeps, and it looked for work after writing it.
  *
  * ```
- *  mode word:  running 0 ──S1──▶ blocked 1 | inLoop 2 ──R3 (exactly one producer), or the consumer itself──▶ running 0
+ *  mode word:  running 0 ──S1──▶ blocked 1 | inLoop 2 | napping 3 ──R3 (exactly one producer), or the consumer itself──▶ running 0
  *
  *  consumer                                   producer
  *    S1: store mode = how it will sleep          R1: publish work (the lane's P1)
@@ -19,12 +20,13 @@
  * a wake-up that only clears a flag.
  *
  * `blocked` sleeps in `Atomics.wait` on the mode word; `inLoop` returns to the thread's event loop and is woken by a message on
- * a port, which is kept until it is received. (`Atomics.waitAsync` is neither kept nor does it keep a worker alive.)
+ * a port, which is kept until it is received. (`Atomics.waitAsync` is neither kept nor does it keep a worker alive.) `napping` is
+ * a short `blocked` with a time-out: the sleeper will look by itself soon, so a producer that has more to come need not wake it.
  */
 import { shared } from '../base/index.js'
 
-export const doorbellMode = { running: 0, blocked: 1, inLoop: 2 } as const
-const { running, blocked, inLoop } = doorbellMode
+export const doorbellMode = { running: 0, blocked: 1, inLoop: 2, napping: 3 } as const
+const { running, blocked, inLoop, napping } = doorbellMode
 
 /** Words of a doorbell: a cache line of its own, since every producer reads it once per batch. */
 export const doorbellWords = 16
@@ -49,6 +51,13 @@ export class Sleeper {
     this.unpark()
   }
 
+  /** Blocks this thread for at most `timeoutMs`; only urgent rings end it sooner. Returns at once if there is work. */
+  nap(timeoutMs: number): void {
+    shared.store(this.#i32, this.#at, napping) // S1
+    if (!this.#hasWork()) shared.wait(this.#i32, this.#at, napping, timeoutMs) // S2, S3
+    this.unpark()
+  }
+
   /** Announces that this thread goes to its event loop; false when there is work, and then it must not go. */
   parkInLoop(): boolean {
     shared.store(this.#i32, this.#at, inLoop) // S1
@@ -65,12 +74,23 @@ export class Sleeper {
 
 /**
  * Wakes the thread behind a doorbell if it sleeps. To be called after publishing. Costs one atomic load when it is awake.
- * `sendMessage` must post a message to the thread's port.
+ * `sendMessage` must post a message to the thread's port. Pass `urgent` false to leave a napping thread to its time-out.
  */
-export function ring(i32: Int32Array, at: number, sendMessage: () => void): void {
+export function ring(i32: Int32Array, at: number, sendMessage: () => void, urgent = true): void {
   const mode = shared.load(i32, at) // R2
-  if (mode === running) return
+  if (mode === running || (mode === napping && !urgent)) return
   if (shared.compareExchange(i32, at, mode, running) !== mode) return // R3
-  if (mode === blocked) shared.notify(i32, at, 1)
-  else sendMessage()
+  if (mode === inLoop) sendMessage()
+  else shared.notify(i32, at, 1)
+}
+
+/**
+ * Wakes the thread behind a doorbell whatever its mode word says. For whoever recovers the lanes that a dead thread produced:
+ * it may have died before R2, or between R3 and the wake-up, and then the word says running while the thread sleeps for ever.
+ * A thread that is awake sees a spurious wake-up.
+ */
+export function alarm(i32: Int32Array, at: number, sendMessage: () => void): void {
+  shared.store(i32, at, running)
+  shared.notify(i32, at)
+  sendMessage()
 }

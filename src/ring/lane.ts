@@ -16,7 +16,8 @@
  *    P2: load head   (slots are free again) ◀─  C2: store head  (gives the slots back)
  * ```
  *
- * P1 pairs with C1, C2 with P2; both sides cache the other's index, so a batch costs one atomic each way and a task none.
+ * P1 pairs with C1, C2 with P2; the producer caches the head and the consumer takes what `poll` counted, so a batch costs one
+ * atomic each way and a task none.
  * `written` and `started` are plain words for a third party: after a thread has died, the one who joined it reads there
  * how far it got (see `recover`). They are never used to hand over slots between living threads.
  *
@@ -49,15 +50,17 @@ export function initLane(i32: Int32Array, at: number, index = 0): void {
 
 /**
  * Readies a lane for the successor of a thread that has ended and been joined. Call it with the lane the dead thread
- * consumed: what it never started stays in the lane. Any thread, while nobody consumes.
+ * consumed: what it never started stays in the lane, beginning at the index returned. Any thread, while nobody consumes.
  */
-export function recoverConsumed(i32: Int32Array, at: number): void {
-  shared.store(i32, at + headAt, i32[at + startedAt])
+export function recoverConsumed(i32: Int32Array, at: number): number {
+  const started = i32[at + startedAt]
+  shared.store(i32, at + headAt, started)
+  return started
 }
 
 /**
  * The same for the lane the dead thread produced: everything it finished writing is published, so the consumer will see it.
- * Any thread, while nobody produces.
+ * Any thread, while nobody produces. Sound the consumer's `alarm` afterwards: the dead thread may have owed it a wake-up.
  */
 export function recoverProduced(i32: Int32Array, at: number): void {
   shared.store(i32, at + tailAt, i32[at + writtenAt])
@@ -102,11 +105,6 @@ export class LaneProducer {
     this.i32[this.at + writtenAt] = this.written
   }
 
-  /** How far the consumer had got when it ended: only meaningful once its thread has been joined. */
-  startedByConsumer(): number {
-    return this.i32[this.at + startedAt]
-  }
-
   /** Descriptors committed and not yet published. */
   get pending(): number {
     return (this.written - this.published) | 0
@@ -128,7 +126,6 @@ export class LaneConsumer {
   readonly #mask: number
   /** The next index to read. */
   head: number
-  #tailSeen: number
 
   constructor(i32: Int32Array, at: number, capacity: number) {
     this.i32 = i32
@@ -137,13 +134,11 @@ export class LaneConsumer {
     this.#slots = at + slotsAt
     this.#mask = capacity - 1
     this.head = shared.load(i32, at + headAt)
-    this.#tailSeen = this.head
   }
 
   /** How many descriptors are ready: one atomic load. */
   poll(): number {
-    this.#tailSeen = shared.load(this.i32, this.at + tailAt) // C1
-    const ready = (this.#tailSeen - this.head) | 0
+    const ready = (shared.load(this.i32, this.at + tailAt) - this.head) | 0 // C1
     if (ready >>> 0 > this.capacity) invariant(false, `a lane of ${this.capacity} holds ${ready}`)
     return ready
   }

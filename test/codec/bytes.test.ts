@@ -36,6 +36,15 @@ test('a Buffer, a view into a larger buffer and a view of shared memory come bac
   }
 })
 
+test('bytes whose buffer was transferred are refused, and what merely calls itself bytes is not taken for them', () => {
+  const gone = new Uint8Array(8)
+  structuredClone(gone.buffer, { transfer: [gone.buffer] })
+  assert.throws(() => codec.encode(gone, at), { code: 'ERR_PERCORE_NOT_CLONEABLE', message: /transferred/ })
+  assert.throws(() => codec.encode(new Proxy(new Uint8Array(8), {}), at), { code: 'ERR_PERCORE_NOT_CLONEABLE' })
+  assert.deepEqual(trip<unknown>(Object.create(Uint8Array.prototype)), {})
+  assert.equal(live(), 0)
+})
+
 test('a released value frees its block without being decoded', () => {
   for (const value of ['x'.repeat(100), new Uint8Array(100), new Map([[1, 'x'.repeat(100)]]), 1, 'short']) codec.release(codec.encode(value, at), at)
   assert.equal(live(), 0)

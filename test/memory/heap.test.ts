@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { PercoreError } from '../../src/base/index.js'
-import { attachHeap, createHeap, type Ptr, type SharedHeap } from '../../src/memory/index.js'
+import { MARK, MARK_KEY } from '../../src/memory/layout.js'
+import { attachHeap, createHeap, defaultPlan, type Ptr, type SharedHeap } from '../../src/memory/index.js'
 
 const MIB = 1 << 20
 const code = (code: string) => (error: unknown): boolean => error instanceof PercoreError && error.code === code
@@ -135,19 +136,48 @@ test('addresses that are no block are refused and change nothing', () => {
 })
 const attached = attachHeap(createHeap({ bytes: 4 * MIB }).handle)
 
-test('a second free of the same block is betrayed at the latest when more come back than went out', () => {
+test('a second free is refused at once and changes nothing, whoever does it and wherever the block is', () => {
   const heap = createHeap({ bytes: 8 * MIB })
-  const ptr = heap.malloc(64)
-  heap.free(ptr)
-  assert.throws(() => heap.free(ptr), code('ERR_PERCORE_BAD_POINTER'))
+  const other = attachHeap(heap.handle)
+  const [kept, freed, remote] = [heap.malloc(64), heap.malloc(64), heap.malloc(64)]
+  heap.free(freed)
+  for (const thread of [heap, other]) assert.throws(() => thread.free(freed), code('ERR_PERCORE_BAD_POINTER'))
+  other.free(remote)
+  other.flush()
+  for (const thread of [heap, other]) assert.throws(() => thread.free(remote), code('ERR_PERCORE_BAD_POINTER'))
+  clean(heap)
+  assert.equal(heap.audit({ quiet: true }).blocks.out, 1)
+  heap.free(kept)
   const big = heap.malloc(100_000)
   heap.free(big)
   assert.throws(() => heap.free(big), code('ERR_PERCORE_BAD_POINTER'))
   clean(heap)
+})
+
+test('a block whose user wrote the mark of a free block into it is freed all the same', () => {
+  const heap = createHeap({ bytes: 8 * MIB })
   const other = attachHeap(heap.handle)
-  const again = heap.malloc(30_000)
+  for (const thread of [heap, other]) {
+    const ptr = heap.malloc(64)
+    heap.i32(ptr, 2)[MARK] = ptr ^ MARK_KEY
+    thread.free(ptr)
+  }
+  other.flush()
+  heap.idle()
+  clean(heap)
+  assert.equal(heap.audit({ quiet: true }).blocks.out, 0)
+})
+
+test('when the marks are gone, more frees than allocations still betray themselves', () => {
+  const heap = createHeap({ bytes: 8 * MIB })
+  const other = attachHeap(heap.handle)
+  const ptr = heap.malloc(30_000)
+  const words = heap.i32(ptr, 2)
   assert.throws(() => {
-    for (let k = 0; k < 64; k++) other.free(again)
+    for (let k = 0; k < 64; k++) {
+      other.free(ptr)
+      words[MARK] = 0
+    }
     other.flush()
   }, code('ERR_PERCORE_BAD_POINTER'))
 })
@@ -285,4 +315,80 @@ test('the audit finds a broken link, a wrong count and a stolen unit', () => {
   assert.ok(damage((heap, words) => { words[heap.malloc(64)] = 1; }) === 0, 'writing into a block of your own is fine')
   assert.ok(damage((heap, words) => { const ptr = heap.malloc(64); heap.free(ptr); words[ptr] = ptr }) > 0, 'a link to itself')
   assert.ok(damage((heap, words) => { const ptr = heap.malloc(64); heap.free(ptr); words[ptr] = 12_345 }) > 0, 'a link out of the page')
+})
+
+test('calloc gives zeros even where something was', () => {
+  const heap = createHeap({ bytes: 8 * MIB })
+  for (const bytes of [1, 100, 9000, 300_000]) {
+    const ptr = heap.malloc(bytes)
+    heap.bytes(ptr, bytes).fill(255)
+    heap.free(ptr)
+    const again = heap.calloc(bytes)
+    assert.equal(again, ptr)
+    assert.ok(heap.bytes(again, bytes).every((byte) => byte === 0))
+  }
+})
+
+test('realloc keeps the content, stays where it is while it fits well, and leaves the block alone when there is no room', () => {
+  const heap = createHeap({ bytes: 8 * MIB })
+  let ptr = heap.realloc(0 as Ptr, 10)
+  heap.bytes(ptr, 10).set([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+  for (const bytes of [16, 17, 100, 5000, 70_000, 500_000, 65_536, 4000, 40, 10]) {
+    ptr = heap.realloc(ptr, bytes)
+    assert.ok(heap.usableSize(ptr) >= bytes)
+    assert.deepEqual([...heap.bytes(ptr, 10)], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], `at ${bytes}`)
+  }
+  const block = heap.malloc(100)
+  assert.equal(heap.realloc(block, 90), block)
+  assert.throws(() => heap.realloc(block, 1e10), code('ERR_PERCORE_OUT_OF_MEMORY'))
+  heap.free(block)
+  heap.free(ptr)
+  clean(heap)
+  assert.equal(heap.audit({ quiet: true }).blocks.out, 0)
+})
+
+test('memalign aligns to every power of two up to 64 KiB', () => {
+  const heap = createHeap({ bytes: 256 * MIB })
+  const blocks: Ptr[] = []
+  for (let align = 1; align <= 65_536; align *= 2) {
+    for (const bytes of [1, 24, 1000, 5000, 20_000, 100_000]) {
+      const ptr = heap.memalign(align, bytes)
+      assert.ok((ptr * 4) % align === 0 && heap.usableSize(ptr) >= bytes, `${align}, ${bytes}`)
+      blocks.push(ptr)
+    }
+  }
+  for (const ptr of blocks) heap.free(ptr)
+  for (const align of [0, 3, -8, 131_072, Number.NaN]) assert.throws(() => heap.memalign(align, 8), code('ERR_PERCORE_INVALID_OPTION'), String(align))
+  clean(heap)
+})
+
+test('prewarming makes blocks ready, within 2 MiB by default, and leaves none behind', () => {
+  const heap = createHeap({ bytes: 32 * MIB })
+  const ready = heap.prewarm()
+  assert.ok(ready > MIB && ready < 2 * MIB)
+  clean(heap)
+  assert.equal(heap.audit({ quiet: true }).blocks.out, 0)
+  const before = heap.stats().records[0]!.counters.extensions
+  for (const { bytes, count } of defaultPlan) for (let k = 0; k < count; k++) heap.malloc(bytes)
+  assert.equal(heap.stats().records[0]!.counters.extensions, before, 'nothing had to be carved')
+  assert.equal(createHeap({ bytes: MIB, records: 1 }).prewarm([{ bytes: 1000, count: 1e6 }]) < MIB, true, 'a full heap ends it')
+})
+
+test('a learned plan is what the busiest thread uses', () => {
+  const heap = createHeap({ bytes: 32 * MIB })
+  for (let k = 0; k < 500; k++) heap.malloc(128)
+  for (let k = 0; k < 10; k++) heap.malloc(16_384)
+  const other = attachHeap(heap.handle)
+  assert.equal(other.prewarm('learned'), 500 * 128 + 10 * 16_384)
+  clean(heap)
+})
+
+test('pretouch reserves and touches free memory only', () => {
+  const heap = createHeap({ bytes: 32 * MIB })
+  const ptr = heap.malloc(1000)
+  heap.bytes(ptr, 1000).fill(5)
+  assert.equal(heap.pretouch(3 * MIB), 3 * MIB)
+  assert.ok(heap.bytes(ptr, 1000).every((byte) => byte === 5))
+  assert.ok(heap.pretouch(1e9) < 32 * MIB)
+  clean(heap)
 })

@@ -33,7 +33,8 @@ function freeAll(heap: SharedHeap, slots: Int32Array): void {
 test('threads exchange blocks of all sizes: none is lost, doubled or overwritten', async () => {
   const heap = createHeap({ bytes: 2 ** 30 })
   const slots = newSlots(4096)
-  const workers = [1, 2, 3].map((thread) => exchange({ handle: heap.handle, slots, seed, thread, steps: 1 << 19, bytesMax: 200_000 }))
+  // 4 threads × 2.6 M steps, each a malloc and a free: 21 M operations
+  const workers = [1, 2, 3, 4].map((thread) => exchange({ handle: heap.handle, slots, seed, thread, steps: 2_600_000, bytesMax: 200_000 }))
   await Promise.all(workers.map(async (worker) => assert.deepEqual(await once(worker, 'exit'), [0])))
   assert.equal(lostBlocks(heap, slots), 0)
   freeAll(heap, slots)

@@ -1,0 +1,8 @@
+/** The worker of raw `postMessage` of arrays: one array in, one array out, in order. Worker thread. */
+import { parentPort, workerData } from 'node:worker_threads'
+import { echo, spin } from '../handlers.js'
+import type { HandlerName } from './pool.js'
+
+const handlers: Record<HandlerName, (value: never) => unknown> = { echo, spin }
+const handler = handlers[workerData as HandlerName] as (value: unknown) => unknown
+parentPort?.on('message', (values: unknown[]) => parentPort?.postMessage(values.map((value) => handler(value))))

@@ -1,0 +1,55 @@
+/** Two threads, two codecs, one memory: what one encodes the other decodes, and every block comes home. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { test } from 'node:test'
+import { Worker } from 'node:worker_threads'
+import { createPrng, wordsOf } from '../../src/base/index.js'
+import { createCodec, isError } from '../../src/codec/index.js'
+import { createHeap } from '../../src/memory/index.js'
+import type { Job } from './codec-worker.js'
+import { seed } from './seed.js'
+
+const batch = 64
+const rounds = 100
+
+test('values that cross to another thread and back are the same, and leave no block behind', async () => {
+  const words = wordsOf(new SharedArrayBuffer(64 << 20))
+  const heap = createHeap({ buffer: words.buffer, byteOffset: batch * 64 })
+  const codec = createCodec(words, heap)
+  const worker = new Worker(new URL('codec-worker.js', import.meta.url), { workerData: { handle: heap.handle } })
+  const prng = createPrng(seed)
+  for (let round = 0; round < rounds; round++) {
+    const values = Array.from({ length: batch }, () => someValue(prng.below))
+    const jobs = values.map((value, i): Job => {
+      const at = i * 16 + 3
+      return { at, tag: value instanceof Error ? codec.encodeError(value, at) : codec.encode(value, at) }
+    })
+    worker.postMessage(jobs)
+    const [answers] = await once(worker, 'message') as [Job[]]
+    answers.forEach(({ at, tag }, i) => {
+      assert.equal(isError(tag), values[i] instanceof Error)
+      assert.deepStrictEqual(codec.decode(tag, at), values[i])
+    })
+    heap.idle()
+  }
+  worker.postMessage('end')
+  await once(worker, 'exit')
+  heap.idle()
+  const report = heap.audit({ quiet: true })
+  assert.deepEqual(report.problems, [])
+})
+
+function someValue(below: (n: number) => number): unknown {
+  const n = below(1 << 16)
+  switch (below(9)) {
+    case 0: return n - 4000
+    case 1: return n / 7
+    case 2: return 'text '.repeat(below(40))
+    case 3: return `\u4e00 ${n}`.repeat(below(20))
+    case 4: return new Uint8Array(below(3000)).fill(n)
+    case 5: return { id: n, name: `row ${n}`, tags: ['a', 'b', `c${n}`], score: n / 3 }
+    case 6: return Array.from({ length: below(10) }, (_, i) => ({ [`key${below(30)}`]: i, at: null, deep: [[i]] }))
+    case 7: return new Map<unknown, unknown>([[n, new Set([1n, new Date(n)])], ['x', /y/g]])
+    default: return new RangeError(`row ${n}`, { cause: 'x'.repeat(below(100)) })
+  }
+}

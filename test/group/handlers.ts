@@ -1,0 +1,78 @@
+/** Handlers for the group's tests: well-behaved ones, and every way of misbehaving. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { threadId } from 'node:worker_threads'
+import { defineHandlers, SharedBlock } from '../../src/index.js'
+
+class Unprocessable extends TypeError {
+  code = 'E_ROW'
+}
+
+let microtasks = 0
+
+const handlers = defineHandlers({
+  echo: (value: unknown) => value,
+  double: (n: number) => n * 2,
+  nothing: () => undefined,
+  thread: () => threadId,
+  where: (_: undefined, ctx) => ({ worker: ctx.worker, data: ctx.workerData }),
+  fail(message: string): never {
+    throw new Unprocessable(message, { cause: new RangeError('why') })
+  },
+  throwValue(value: unknown): never {
+    throw value
+  },
+  async later(task: { ms: number; value: unknown }) {
+    await sleep(task.ms)
+    return task.value
+  },
+  async reject(message: string): Promise<never> {
+    await sleep(1)
+    throw new Error(message)
+  },
+  spin(ms: number) {
+    const end = performance.now() + ms
+    while (performance.now() < end);
+    return ms
+  },
+  exit(code: number): never {
+    process.exit(code)
+  },
+  uncaught() {
+    setImmediate(() => {
+      throw new Error('thrown from a callback')
+    })
+    return new Promise(() => {})
+  },
+  exhaust() {
+    const hoard: unknown[] = []
+    for (;;) hoard.push(Array.from({ length: 10_000 }, (_, i) => ({ i })))
+  },
+  uncloneable: () => () => {},
+  /** Leaves a microtask behind without waiting for it. */
+  leaveMicrotask() {
+    void Promise.resolve().then(() => {
+      microtasks++
+    })
+  },
+  microtasks: () => microtasks,
+  ticks(ms: number) {
+    let count = 0
+    const timer = setInterval(() => count++, 1)
+    return sleep(ms).then(() => {
+      clearInterval(timer)
+      return count
+    })
+  },
+  print: (text: string) => console.log(text),
+  reverse(block: SharedBlock, ctx) {
+    const result = ctx.alloc(block.byteLength)
+    result.bytes.set(block.bytes)
+    result.bytes.reverse()
+    block.free()
+    return result
+  },
+  sum: (bytes: Uint8Array) => bytes.reduce((total, byte) => total + byte, 0),
+})
+
+export type TestHandlers = typeof handlers
+export default handlers

@@ -1,0 +1,95 @@
+/** A thread may be ended at any call boundary; these tests end it before each of its atomic operations in turn, one after the other. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createPrng, shared } from '../../src/base/index.js'
+import { attachHeap, createHeap, type Ptr, type SharedHeap } from '../../src/memory/index.js'
+
+const MIB = 1 << 20
+class Killed extends Error {}
+const original = { ...shared }
+
+/** Runs `work`, ending it before its `at`-th atomic operation; whether it got that far. */
+function killedAt(at: number, work: () => void): boolean {
+  let left = at
+  const step = (): void => {
+    if (left-- === 0) throw new Killed()
+  }
+  for (const name of ['load', 'store', 'exchange', 'compareExchange', 'add'] as const) {
+    const real = original[name] as (...args: unknown[]) => number
+    Object.assign(shared, { [name]: (...args: unknown[]) => (step(), real(...args)) })
+  }
+  try {
+    work()
+    return false
+  } catch (error) {
+    if (error instanceof Killed) return true
+    throw error
+  } finally {
+    Object.assign(shared, original)
+  }
+}
+
+/** Blocks are kept here as soon as malloc returns them, and forgotten as soon as free is called: what a thread can know. */
+function churn(heap: SharedHeap, blocks: Ptr[], steps: number, seed: number, sizes: readonly number[]): void {
+  const prng = createPrng(seed)
+  for (let k = 0; k < steps; k++) {
+    if (blocks.length > 0 && prng.below(2) === 0) {
+      const at = prng.below(blocks.length)
+      const ptr = blocks[at]!
+      blocks[at] = blocks.at(-1)!
+      blocks.pop()
+      heap.free(ptr)
+    } else {
+      blocks.push(heap.malloc(sizes[prng.below(sizes.length)]!))
+    }
+  }
+}
+
+const scenes: readonly { readonly name: string; readonly run: (victim: SharedHeap, blocks: Ptr[], kept: Ptr[]) => void }[] = [
+  { name: 'allocating and freeing its own and large blocks', run: (victim, blocks) => churn(victim, blocks, 300, 7, [3000, 16_000, 52_000, 200_000, 3_000_000]) },
+  {
+    name: 'freeing blocks of another thread',
+    run: (victim, _blocks, kept) => {
+      while (kept.length > 0) victim.free(kept.pop()!)
+      victim.flush()
+    },
+  },
+  {
+    name: 'reusing what others gave back, and trimming',
+    run: (victim, blocks, kept) => {
+      churn(victim, blocks, 120, 3, [1024, 4096])
+      while (kept.length > 0) victim.free(kept.pop()!)
+      churn(victim, blocks, 120, 5, [1024, 4096, 30_000])
+      for (const ptr of blocks.splice(0)) victim.free(ptr)
+      victim.trim()
+    },
+  },
+]
+
+for (const { name, run } of scenes) {
+  test(`a thread killed before any of its atomic operations while ${name} leaves a heap that adds up`, () => {
+    let at = 0
+    for (let killed = true; killed; at++) {
+      const heap = createHeap({ bytes: 32 * MIB, records: 3 })
+      const kept: Ptr[] = []
+      churn(heap, kept, 400, 11, [1024, 4096, 40_000, 100_000])
+      const gone = attachHeap(heap.handle)
+      const spare = Array.from({ length: 40 }, () => gone.malloc(1024))
+      const victim = attachHeap(heap.handle)
+      gone.detach()
+      for (const ptr of spare.splice(0, 30)) heap.free(ptr)
+      heap.flush()
+      const blocks: Ptr[] = []
+      killed = killedAt(at, () => run(victim, blocks, kept))
+      heap.reclaim(victim.record)
+      const report = heap.audit({ quiet: true })
+      assert.deepEqual(report.problems, [], `killed before operation ${at}`)
+      const lost = report.blocks.out + report.largeBlocks - blocks.length - kept.length - spare.length
+      assert.ok(lost >= 0 && lost <= 1, `killed before operation ${at}: ${lost} blocks lost`)
+      for (const ptr of [...blocks, ...kept, ...spare]) heap.free(ptr)
+      heap.idle()
+      assert.deepEqual(heap.audit({ quiet: true }).problems, [], `after operation ${at}`)
+    }
+    assert.ok(at > 10, `${at} places to die`)
+  })
+}
