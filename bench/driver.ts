@@ -43,8 +43,11 @@ export function warmUpClock(cpuMs: number): () => boolean {
 /** Clock reads come this far apart, so that they cost nothing however fast the pool is. */
 const checkEveryMs = 1
 
-/** Lets tasks flow until the process is warm, then measures for `measureMs`. Rejects with the first task that fails. */
-export function measureFlow(pool: Pool, value: unknown, options: FlowOptions): Promise<Flow> {
+/**
+ * Lets tasks flow until the process is warm, then measures for `measureMs`. The tasks carry `values` in turn, a power of two of them. Rejects
+ * with the first task that fails.
+ */
+export function measureFlow(pool: Pool, values: readonly unknown[], options: FlowOptions): Promise<Flow> {
   const { inFlight, warmupCpuMs, measureMs } = options
   const isWarm = warmUpClock(warmupCpuMs)
   return new Promise((resolve, reject) => {
@@ -83,7 +86,9 @@ export function measureFlow(pool: Pool, value: unknown, options: FlowOptions): P
       if (open) issue()
       else if (--left === 0 && flow !== undefined) resolve(flow)
     }
-    const issue = (): void => { pool.run(value).then(onSettled, reject) }
+    let turn = 0
+    const mask = values.length - 1
+    const issue = (): void => { pool.run(values[turn++ & mask]).then(onSettled, reject) }
     for (let i = 0; i < inFlight; i++) issue()
   })
 }
@@ -106,8 +111,8 @@ export function runTasks(pool: Pool, value: unknown, total: number, inFlight: nu
 }
 
 /** Every pool must really give back what the handler returns, before anybody asks how fast. */
-export async function assertEchoes(pool: Pool, value: unknown): Promise<void> {
-  for (const result of await Promise.all([1, 2, 3, 4].map(() => pool.run(value)))) {
-    if (!isDeepStrictEqual(result, value)) throw new Error('the echo differs from what was sent')
-  }
+export async function assertEchoes(pool: Pool, values: readonly unknown[]): Promise<void> {
+  const sent = values.slice(0, 16)
+  const received = await Promise.all(sent.map((value) => pool.run(value)))
+  if (!isDeepStrictEqual(received, sent)) throw new Error('the echo differs from what was sent')
 }

@@ -6,7 +6,7 @@
  */
 import { assertEchoes, measureFlow } from './driver.js'
 import type { Bench, Cell, Choice } from './harness/contract.js'
-import { makePayload } from './payloads.js'
+import { makePayloads } from './payloads.js'
 import { poolNamed, pools, quickPools } from './subjects/index.js'
 
 interface Point {
@@ -41,12 +41,12 @@ export const bench: Bench = {
     }))
   },
   async measure({ subject, params, input }) {
-    const value = makePayload(params['payload'])
     const inFlight = Number(params['in_flight'])
+    const values = makePayloads(params['payload'], inFlight)
     const pool = await poolNamed(subject).start({ workers: Number(params['workers']), handler: 'echo', inFlight })
-    await assertEchoes(pool, value)
+    await assertEchoes(pool, values)
     const budget = { warmupCpuMs: Number(input['warmup_cpu_ms']), measureMs: Number(input['measure_ms']) }
-    const flow = await measureFlow(pool, value, { inFlight, ...budget })
+    const flow = await measureFlow(pool, values, { inFlight, ...budget })
     await pool.close()
     return [
       { metric: 'tasks_per_s', value: flow.tasks / (flow.elapsedMs / 1000) },

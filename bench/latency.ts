@@ -33,7 +33,7 @@ export const bench: Bench = {
   async measure({ subject, params, input }) {
     const idleSeconds = params['idle_s']
     const pool = await poolNamed(subject).start({ workers: Number(params['workers']), handler: 'echo', inFlight: 1 })
-    await assertEchoes(pool, payload)
+    await assertEchoes(pool, [payload])
     const readings = idleSeconds === undefined
       ? await measureRoundTrips(pool, Number(input['warmup_cpu_ms']), Number(input['measure_ms']))
       : await measureIdle(pool, Number(idleSeconds) * 1000)

@@ -110,7 +110,9 @@ async function run(module: string, options: RunOptions): Promise<ExitCode> {
   } catch (error) {
     return report(error)
   } finally {
-    await group?.terminate()
+    // With nothing in flight any more, close waits for what handlers print.
+    if (group?.stats().inFlight === 0) await group.close()
+    else await group?.terminate()
     await input?.close()
     for (const output of outputs) await output.close()
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt)

@@ -19,6 +19,7 @@ import type { SharedHeap } from '../memory/index.js'
 import { doorbellMode, LaneConsumer, LaneProducer, recoverConsumed, recoverProduced, ring, Sleeper } from '../ring/index.js'
 import type { Balancer, LoadView } from './balance.js'
 import { type Fabric, laneAt, slotAt, slotLayout } from './fabric.js'
+import { type Reject, type Resolve, TaskSlab } from './slab.js'
 import { descriptor, status } from './task.js'
 import { type WaitingCall, WaitingLine } from './waiting.js'
 
@@ -43,9 +44,6 @@ const emptyTurnsBeforeNap = 2
 
 /** How long a nap keeps the event loop from the caller's other work at most; a worker that runs out of tasks ends it sooner. */
 const napMs = 0.2
-
-export type Resolve = (value: unknown) => void
-export type Reject = (error: unknown) => void
 
 /** What the dispatcher asks of the threads behind the lanes. */
 export interface Threads {
@@ -89,15 +87,7 @@ export class Dispatcher implements LoadView {
   readonly #lost: (PercoreError | undefined)[]
   readonly #sleeper: Sleeper
 
-  // The task slab, by task index. `worker` is −1 for a free slot.
-  readonly #free: Int32Array
-  #freeTop: number
-  readonly #generation: Int32Array
-  readonly #worker: Int32Array
-  readonly #position: Int32Array
-  readonly #resolve: Resolve[]
-  readonly #reject: Reject[]
-
+  readonly #slab: TaskSlab
   readonly #waiting = new WaitingLine()
   #encoding = false
   #flushScheduled = false
@@ -110,7 +100,6 @@ export class Dispatcher implements LoadView {
     const { fabric, threads, depth } = parts
     const { workers } = fabric
     const { i32 } = fabric.words
-    const tasks = workers * depth
     this.workers = workers
     this.#i32 = i32
     this.#heap = parts.heap
@@ -129,13 +118,7 @@ export class Dispatcher implements LoadView {
     this.#credits = new Int32Array(workers).fill(depth)
     this.#lost = Array.from({ length: workers })
     this.#sleeper = new Sleeper(i32, slotAt(0) + slotLayout.doorbell, () => this.#completions.some((lane) => lane.poll() > 0))
-    this.#free = Int32Array.from({ length: tasks }, (_, task) => tasks - 1 - task)
-    this.#freeTop = tasks
-    this.#generation = new Int32Array(tasks)
-    this.#worker = new Int32Array(tasks).fill(-1)
-    this.#position = new Int32Array(tasks)
-    this.#resolve = Array.from({ length: tasks }, () => forget)
-    this.#reject = Array.from({ length: tasks }, () => forget)
+    this.#slab = new TaskSlab(workers * depth)
   }
 
   room(worker: number): number {
@@ -250,7 +233,7 @@ export class Dispatcher implements LoadView {
     const lane = this.#lanes[worker]
     const slot = lane.claim()
     if (slot < 0) invariant(false, 'a credit found its lane full')
-    const task = this.#free[this.#freeTop - 1]
+    const task = this.#slab.next()
     let tag: number
     if (typeof value === 'number') {
       tag = this.#codec.encode(value, slot + descriptor.payload)
@@ -259,12 +242,8 @@ export class Dispatcher implements LoadView {
     }
     i32[slot + descriptor.head] = handler | (tag << 16)
     i32[slot + descriptor.task] = task
-    i32[slot + descriptor.generation] = this.#generation[task]
-    this.#freeTop--
-    this.#worker[task] = worker
-    this.#position[task] = lane.written
-    this.#resolve[task] = resolve
-    this.#reject[task] = reject
+    i32[slot + descriptor.generation] = this.#slab.generation[task]
+    this.#slab.take(worker, lane.written, resolve, reject)
     this.#credits[worker]--
     this.inFlightTotal++
     lane.commit()
@@ -353,17 +332,18 @@ export class Dispatcher implements LoadView {
     if (ready === 0) return 0
     const count = ready < limit ? ready : limit
     const i32 = this.#i32
+    const slab = this.#slab
     for (let i = 0; i < count; i++) {
       const slot = lane.peek()
       lane.advance()
       const head = i32[slot + descriptor.head]
       const task = i32[slot + descriptor.task]
-      if (this.#generation[task] !== i32[slot + descriptor.generation]) {
+      if (slab.generation[task] !== i32[slot + descriptor.generation]) {
         this.#codec.release(head >>> 16, slot + descriptor.payload)
         continue
       }
-      const resolve = this.#resolve[task]
-      const reject = this.#reject[task]
+      const resolve = slab.resolve[task]
+      const reject = slab.reject[task]
       this.#retire(task)
       const value = this.#codec.decode(head >>> 16, slot + descriptor.payload)
       if ((head & 0xffff) === status.ok) resolve(value)
@@ -375,19 +355,14 @@ export class Dispatcher implements LoadView {
 
   /** Takes a task out of the slab and returns its credit. */
   #retire(task: number): void {
-    this.#generation[task] = (this.#generation[task] + 1) | 0
-    this.#resolve[task] = forget
-    this.#reject[task] = forget
-    this.#credits[this.#worker[task]]++
-    this.#worker[task] = -1
-    this.#free[this.#freeTop++] = task
+    this.#credits[this.#slab.retire(task)]++
     this.inFlightTotal--
   }
 
   #failWhere(worker: number, error: PercoreError, chosen: (position: number) => boolean): void {
-    for (let task = 0; task < this.#worker.length; task++) {
-      if (this.#worker[task] !== worker || !chosen(this.#position[task])) continue
-      const reject = this.#reject[task]
+    for (const task of this.#slab.heldBy(worker)) {
+      if (!chosen(this.#slab.position[task])) continue
+      const reject = this.#slab.reject[task]
       this.#retire(task)
       reject(error)
     }
@@ -415,5 +390,3 @@ export class Dispatcher implements LoadView {
     }
   }
 }
-
-function forget(): void {}

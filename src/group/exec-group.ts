@@ -10,11 +10,12 @@ import { ceilPowerOfTwo, PercoreError } from '../base/index.js'
 import { createCodec, SharedBlock } from '../codec/index.js'
 import { type AuditReport, createHeap, type SharedHeap } from '../memory/index.js'
 import { balance, type Balancer } from './balance.js'
-import { Dispatcher, type Reject, type Resolve } from './dispatcher.js'
+import { Dispatcher } from './dispatcher.js'
 import { createFabric, depthMax, type Fabric, memoryBytesMax, memoryBytesMin, slotAt, slotLayout, workersMax } from './fabric.js'
 import type { HandlerArguments, HandlerName, HandlerResult, Handlers, HandlerValue, UntypedHandlers } from './handlers.js'
 import type { Idle } from './idle.js'
 import { mapConcurrencyMax, mapOver, type MapOptions } from './map.js'
+import type { Reject, Resolve } from './slab.js'
 import { Supervisor, type WorkerResourceLimits } from './supervisor.js'
 
 /** Tasks a worker may hold at a time by default: enough to keep it fed for 100 µs, few enough to spread evenly. */

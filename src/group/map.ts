@@ -4,7 +4,7 @@
  * Invariant: at most `concurrency` items have been taken from the source and not yet been yielded, so neither the source nor
  * the consumer can make memory grow.
  */
-import type { Reject, Resolve } from './dispatcher.js'
+import type { Reject, Resolve } from './slab.js'
 
 /** The widest window: it is also how far results may be out of order before they wait. */
 export const mapConcurrencyMax = 65_536

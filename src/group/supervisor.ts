@@ -22,7 +22,7 @@ const startAttemptsMax = 3
 /** The pause before the second attempt; it doubles for each further one. */
 const startPauseMs = 50
 
-/** How long a thread may take to end by itself when the group closes, before it is terminated: its timers may be endless. */
+/** How long a thread may take to end by itself when the group closes, before it is terminated: it may be printing endlessly. */
 const closeGraceMs = 2000
 
 export interface SupervisorOptions {

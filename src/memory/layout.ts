@@ -140,7 +140,9 @@ export const R_BATCHED: number = R_OWED + 8
 export const R_GRANULES: number = R_OWED + 9
 export const R_LEVEL: number = R_OWED + 10
 export const R_LOWEST: number = R_OWED + 11
-export const R_PENDING: number = alignUp(R_OWED + 12, LINE_WORDS) + LINE_WORDS
+/** The slot of R_BATCH last written to. */
+export const R_LAST_BATCH: number = R_OWED + 12
+export const R_PENDING: number = alignUp(R_OWED + 13, LINE_WORDS) + LINE_WORDS
 export const R_COUNTERS: number = R_PENDING + CLASS_SLOTS + LINE_WORDS
 export const COUNTER_SLOTS = 48
 export const RECORD_WORDS: number = alignUp(R_COUNTERS + COUNTER_SLOTS * 2, 64)

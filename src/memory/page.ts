@@ -19,12 +19,14 @@ import { returnNoted, takeUnits } from './arena.js'
 import { CLASS_COUNT, spanUnits, strideBytes, strideMagic } from './classes.js'
 import { C } from './counters.js'
 import { badPointer, corrupt } from './faults.js'
-import {
-  CAPACITY, CLASS, CLASS_NONE, D_NEVER, EDGE, EDGE_ANY, END, FREE, H_NO_PAGE, LIMIT, MAGIC, MARK, MARK_KEY, META_WORDS, NEXT, OWNER, OWNER_NONE, PENDING_NEXT, PREV,
-  R_ACTIVE, R_EMPTY_MID, R_EMPTY_SMALL, R_PARTIAL, R_RUN_END, R_RUN_START, REMOTE, REMOTE_ARMED, REMOTE_COUNT_MASK, REMOTE_COUNT_SHIFT,
-  REMOTE_FIRST_MASK, SPAN, START, STATE, STATE_ACTIVE, STATE_EMPTY, STATE_FULL, STATE_PARTIAL, STRIDE, UNIT_SHIFT, UNIT_WORDS, USED, WATCHED,
-} from './layout.js'
+import * as layout from './layout.js'
 import type { View } from './view.js'
+
+// Local names, because V8 does not fold imported bindings (heap.ts).
+const { CAPACITY, CLASS, CLASS_NONE, D_NEVER, EDGE, EDGE_ANY, END, FREE, H_NO_PAGE, LIMIT, MAGIC, MARK, MARK_KEY, META_WORDS } = layout
+const { NEXT, OWNER, OWNER_NONE, PENDING_NEXT, PREV, REMOTE, REMOTE_ARMED, REMOTE_COUNT_MASK, REMOTE_COUNT_SHIFT } = layout
+const { REMOTE_FIRST_MASK, R_ACTIVE, R_EMPTY_MID, R_EMPTY_SMALL, R_PARTIAL, R_RUN_END, R_RUN_START, SPAN, START, STATE } = layout
+const { STATE_ACTIVE, STATE_EMPTY, STATE_FULL, STATE_PARTIAL, STRIDE, UNIT_SHIFT, UNIT_WORDS, USED, WATCHED } = layout
 
 /** Words carved at a time: building the list of a whole page at once would touch all of it. */
 const CARVE_WORDS = 1024

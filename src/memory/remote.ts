@@ -27,12 +27,13 @@ import { refillsOf, setReady } from './adopt.js'
 import { C } from './counters.js'
 import { badPointer, corrupt } from './faults.js'
 import * as layout from './layout.js'
-import { refuseSecondFree, remoteCount } from './page.js'
+import { refuseSecondFree } from './page.js'
 import { homeOf, recordWord, type View } from './view.js'
 
 // Local names, because V8 does not fold imported bindings (heap.ts).
-const { BATCH_SLOTS, BATCH_WORDS, B_COUNT, B_FIRST, B_LAST, B_PAGE, CAPACITY, CLASS, END, MAGIC, MARK, MARK_KEY, OWNER } = layout
-const { PENDING_NEXT, PENDING_STAMP, REMOTE, REMOTE_ARMED, REMOTE_COUNT_SHIFT, REMOTE_FIRST_MASK, R_BATCH, R_BATCHED, R_OWED, R_PENDING, R_TAKEN, START, UNIT_SHIFT, WATCHED } = layout
+const { BATCH_SLOTS, BATCH_WORDS, B_COUNT, B_FIRST, B_LAST, B_PAGE, CAPACITY, CLASS, END, MAGIC, MARK, MARK_KEY, OWNER, PENDING_NEXT } = layout
+const { PENDING_STAMP, REMOTE, REMOTE_ARMED, REMOTE_COUNT_MASK, REMOTE_COUNT_SHIFT, REMOTE_FIRST_MASK, R_BATCH, R_BATCHED } = layout
+const { R_LAST_BATCH, R_OWED, R_PENDING, R_TAKEN, START, UNIT_SHIFT, WATCHED } = layout
 
 const BATCH_MAX = 16
 
@@ -40,17 +41,17 @@ const BATCH_MAX = 16
 function enqueue(v: View, page: number): void {
   const { i32, geometry, record } = v
   const c = i32[page + CLASS]!
-  for (;;) {
-    const home = homeOf(i32[page + OWNER]!)
-    const queue = recordWord(geometry, home) + R_PENDING + c
-    if (v.adoption.mode !== 0) i32[page + PENDING_STAMP] = refillsOf(v, home)
-    const head = shared.load(i32, queue)
+  const home = homeOf(i32[page + OWNER]!)
+  const queue = recordWord(geometry, home) + R_PENDING + c
+  for (let head = i32[queue]!; ; ) { // a guess; the compare-exchange knows
     i32[page + PENDING_NEXT] = head
-    if (shared.compareExchange(i32, queue, head, page) === head) { // E1
+    const found = shared.compareExchange(i32, queue, head, page) // E1
+    if (found === head) {
       i32[record + R_OWED] = 0
       if (v.adoption.mode !== 0) setReady(v, c, home, true)
       return
     }
+    head = found
   }
 }
 
@@ -70,9 +71,8 @@ export function send(v: View, slot: number): void {
   const last = i32[slot + B_LAST]!
   const count = i32[slot + B_COUNT]!
   const start = i32[page + START]!
-  for (;;) {
-    const old = shared.load(i32, page + REMOTE)
-    const before = remoteCount(old)
+  for (let old = i32[page + REMOTE]!; ; ) { // a guess; the compare-exchange knows
+    const before = (old >>> REMOTE_COUNT_SHIFT) & REMOTE_COUNT_MASK
     if (before + count > i32[page + CAPACITY]!) {
       i32[record + R_BATCHED] = i32[record + R_BATCHED]! - count
       i32[slot + B_COUNT] = 0
@@ -81,45 +81,57 @@ export function send(v: View, slot: number): void {
     }
     i32[last] = before === 0 ? 0 : start + ((old & REMOTE_FIRST_MASK) << 2)
     const next = ((first - start) >>> 2) | ((before + count) << REMOTE_COUNT_SHIFT)
-    if (shared.compareExchange(i32, page + REMOTE, old, next) === old) { // R1
+    const found = shared.compareExchange(i32, page + REMOTE, old, next) // R1
+    if (found === old) {
       if ((old & REMOTE_ARMED) !== 0) i32[record + R_OWED] = page
       i32[record + R_BATCHED] = i32[record + R_BATCHED]! - count
       i32[slot + B_COUNT] = 0
       break
     }
+    old = found
   }
   v.f64[v.counters + C.remotePushes]! += 1
   v.f64[v.counters + C.remoteBlocks]! += count
+  if (v.adoption.mode !== 0 && i32[record + R_OWED] !== 0) i32[page + PENDING_STAMP] = refillsOf(v, homeOf(i32[page + OWNER]!))
   payOwed(v)
 }
 
-/** Frees a block of a page this thread does not own. The page's first line is the owner's hot one and is not read. */
-export function freeRemote(v: View, ptr: number, page: number): void {
+/**
+ * Makes the function that frees a block of a page another thread owns; a closure over constants like the fast paths in heap.ts. The
+ * page's first line is the owner's hot one and is not read.
+ */
+export function bindFreeRemote(v: View): (ptr: number, page: number) => void {
   const { i32, record } = v
-  const start = i32[page + START]!
-  const magic = i32[page + MAGIC]!
-  if (Math.imul(ptr - start, magic) >>> 0 >= magic || ptr >= i32[page + END]!) throw badPointer(ptr, 'it points into a block, not at its start')
-  if (i32[ptr + MARK] === (ptr ^ MARK_KEY)) refuseSecondFree(v, ptr, page)
-  const unit = start >>> UNIT_SHIFT
-  const slot = record + R_BATCH + ((unit + (unit >>> 3)) & (BATCH_SLOTS - 1)) * BATCH_WORDS
-  let count = i32[slot + B_COUNT]!
-  if (count !== 0 && i32[slot + B_PAGE] !== page) {
-    v.f64[v.counters + C.batchConflicts]! += 1
-    send(v, slot)
-    count = 0
+  const batches = record + R_BATCH
+
+  return function freeRemote(ptr: number, page: number): void {
+    const start = i32[page + START]!
+    const magic = i32[page + MAGIC]!
+    if (Math.imul(ptr - start, magic) >>> 0 >= magic || ptr >= i32[page + END]!) throw badPointer(ptr, 'it points into a block, not at its start')
+    const mark = ptr ^ MARK_KEY
+    if (i32[ptr + MARK] === mark) refuseSecondFree(v, ptr, page)
+    const unit = start >>> UNIT_SHIFT
+    const slot = batches + ((unit + (unit >>> 3)) & (BATCH_SLOTS - 1)) * BATCH_WORDS
+    let count = i32[slot + B_COUNT]!
+    if (count !== 0 && i32[slot + B_PAGE] !== page) {
+      v.f64[v.counters + C.batchConflicts]! += 1
+      send(v, slot)
+      count = 0
+    }
+    if (count === 0) {
+      i32[ptr] = 0
+      i32[slot + B_PAGE] = page
+      i32[slot + B_LAST] = ptr
+    } else {
+      i32[ptr] = i32[slot + B_FIRST]!
+    }
+    i32[ptr + MARK] = mark
+    i32[slot + B_FIRST] = ptr
+    i32[slot + B_COUNT] = count + 1
+    i32[record + R_BATCHED] = i32[record + R_BATCHED]! + 1
+    i32[record + R_LAST_BATCH] = slot
+    if (count + 1 >= BATCH_MAX) send(v, slot)
   }
-  if (count === 0) {
-    i32[ptr] = 0
-    i32[slot + B_PAGE] = page
-    i32[slot + B_LAST] = ptr
-  } else {
-    i32[ptr] = i32[slot + B_FIRST]!
-  }
-  i32[ptr + MARK] = ptr ^ MARK_KEY
-  i32[slot + B_FIRST] = ptr
-  i32[slot + B_COUNT] = count + 1
-  i32[record + R_BATCHED] = i32[record + R_BATCHED]! + 1
-  if (count + 1 >= BATCH_MAX) send(v, slot)
 }
 
 /** Sends every batch to the owners. */
@@ -127,6 +139,9 @@ export function flush(v: View): void {
   const { i32, record } = v
   if (i32[record + R_BATCHED] === 0) return
   v.f64[v.counters + C.flushes]! += 1
+  const latest = i32[record + R_LAST_BATCH]!
+  if (i32[latest + B_COUNT] !== 0) send(v, latest) // often the only one
+  if (i32[record + R_BATCHED] === 0) return
   const end = record + R_BATCH + BATCH_SLOTS * BATCH_WORDS
   for (let slot = record + R_BATCH; slot < end; slot += BATCH_WORDS) if (i32[slot + B_COUNT] !== 0) send(v, slot)
 }

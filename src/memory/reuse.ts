@@ -13,13 +13,14 @@ import { adoptPage } from './adopt.js'
 import { returnVacant } from './arena.js'
 import { CLASS_COUNT, spanUnits } from './classes.js'
 import { C } from './counters.js'
-import {
-  END, FREE, LIMIT, OWNER, R_ACTIVE, R_BORROWED, R_EMPTY_MID, R_EMPTY_SMALL, R_PARTIAL, R_PENDING, R_STATE, R_TAKEN, RECORD_BORROWED,
-  RECORD_POOLED, REMOTE, STATE, STATE_FULL, STATE_PARTIAL, USED,
-} from './layout.js'
+import * as layout from './layout.js'
 import { activate, adoptRemote, extend, noPage, pushPartial, remoteCount, retire, setFull, takeEmpty, takeNew, trimPages, unlinkPartial } from './page.js'
 import { forwardTaken, takePending } from './remote.js'
 import { recordWord, type View } from './view.js'
+
+// Local names, because V8 does not fold imported bindings (heap.ts).
+const { END, FREE, LIMIT, OWNER, RECORD_BORROWED, RECORD_POOLED, REMOTE, R_ACTIVE, R_BORROWED, R_EMPTY_MID, R_EMPTY_SMALL } = layout
+const { R_PARTIAL, R_PENDING, R_STATE, R_TAKEN, STATE, STATE_FULL, STATE_PARTIAL, USED } = layout
 
 /** Announced pages looked at per refill; the first one with blocks ends the search. */
 const PENDING_BUDGET = 4

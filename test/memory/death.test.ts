@@ -66,11 +66,11 @@ const scenes: readonly { readonly name: string; readonly run: (victim: SharedHea
   },
 ]
 
-for (const { name, run } of scenes) {
-  test(`a thread killed before any of its atomic operations while ${name} leaves a heap that adds up`, () => {
+for (const { name, run } of scenes) for (const adoption of ['off', 'eager'] as const) {
+  test(`a thread killed before any of its atomic operations while ${name} leaves a heap that adds up (adoption ${adoption})`, () => {
     let at = 0
     for (let killed = true; killed; at++) {
-      const heap = createHeap({ bytes: 32 * MIB, records: 3 })
+      const heap = createHeap({ bytes: 32 * MIB, records: 3, adoption })
       const kept: Ptr[] = []
       churn(heap, kept, 400, 11, [1024, 4096, 40_000, 100_000])
       const gone = attachHeap(heap.handle)

@@ -80,10 +80,10 @@ const commands = fc.commands(
   { maxCommands: 400, size: '+1' },
 )
 
-test('whatever three threads do, the heap agrees with a Map', () => {
+for (const adoption of ['off', 'gated', 'eager'] as const) test(`whatever three threads do, the heap agrees with a Map (adoption ${adoption})`, () => {
   fc.assert(
     fc.property(commands, (cmds) => {
-      const first = createHeap({ bytes: 12 << 20, records: THREADS })
+      const first = createHeap({ bytes: 12 << 20, records: THREADS, adoption })
       const real = { threads: [first, attachHeap(first.handle), attachHeap(first.handle)] }
       const model: Model = { blocks: new Map(), next: 0 }
       fc.modelRun(() => ({ model, real }), cmds)
@@ -94,6 +94,6 @@ test('whatever three threads do, the heap agrees with a Map', () => {
       const { bytesFree, bytesTotal } = first.stats()
       assert.equal(bytesFree, bytesTotal, 'everything went back to the reserve')
     }),
-    { numRuns: 150, seed },
+    { numRuns: 70, seed },
   )
 })
