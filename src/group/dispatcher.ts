@@ -9,7 +9,7 @@
  *  submit ─ encode into the lane ─┬─ 8 pending  ─▶ publish + ring
  *                                 └─ end of turn ─▶ publish + ring      (one microtask for all)
  *  polling (setImmediate): drain ≤ 1024 completions a turn ─▶ settle, return credits, admit who waits
- *     ├─ 2 turns without one, and every core has a busy worker ─▶ nap ≤ 0.2 ms
+ *     ├─ 8 turns without one, and every core has a busy worker ─▶ nap ≤ 0.2 ms
  *     └─ 50 turns without one ─▶ arm the doorbell, hold the process alive, sleep until a worker's message
  * ```
  */
@@ -38,9 +38,10 @@ const emptyTurnsMax = 50
 
 /**
  * When this thread and the busy workers are more than the cores, looking takes a core from a worker. Then it naps after so many
- * turns: with tasks of 2 µs two workers on two cores went from 1.1 to 1.75 times one thread, with 20 µs from 1.6 to 2.0.
+ * turns: with tasks of 2 µs two workers on two cores went from 1.1 to 1.7 times one thread, with 20 µs from 1.6 to 1.9. Not
+ * sooner, since being woken from a nap costs some 20 µs, which tasks of less than a microsecond would feel.
  */
-const emptyTurnsBeforeNap = 2
+const emptyTurnsBeforeNap = 8
 
 /** How long a nap keeps the event loop from the caller's other work at most; a worker that runs out of tasks ends it sooner. */
 const napMs = 0.2
