@@ -9,7 +9,7 @@
 export const blockBytesMax: number = 128 * 1024
 
 /** Blocks start small so that a short input still reaches every worker, then grow towards {@link blockMicrosTarget}. */
-export const blockBytesStart: number = 16 * 1024
+export const blockBytesStart: number = 4 * 1024
 export const blockBytesMin: number = 2 * 1024
 
 /** How long a worker should spend on one block: slow handlers get smaller blocks, so output flows and workers end together. */
