@@ -5,7 +5,7 @@
 import { PercoreError } from '../base/index.js'
 import type { SharedBlock } from '../codec/index.js'
 
-/** What a handler is given beside its value. Valid on the worker's thread only. */
+/** What a handler is given beside its value: the same object for every task of a worker. Valid on the worker's thread only. */
 export interface Context {
   /** Which worker of the group runs this task: 0 … workers − 1. A replaced worker keeps its number. */
   readonly worker: number
@@ -41,14 +41,22 @@ export type HandlerResult<F> = F extends (...args: never[]) => infer R ? Awaited
 export type HandlerValue<F> = HandlerArguments<F>[0]
 
 /**
- * Names a module's handlers and keeps their types, so that `ExecGroup.start<typeof handlers>` checks every call.
+ * Names a module's handlers and keeps their types, so that `ExecGroup.start<typeof handlers>` checks every call. Use it in a module of
+ * its own: each worker loads that module once, so what stands beside the handlers is prepared once per worker. Any thread; it only
+ * returns what it is given. (The examples of percore's other doc comments use this module.)
  *
  * @example
  * ```ts
- * import { defineHandlers } from 'percore'
+ * // handlers.ts
+ * import { defineHandlers, type SharedBlock } from 'percore'
+ *
  * export default defineHandlers({
  *   double: (n: number) => n * 2,
- *   async greet(name: string, ctx) { return `${name} from worker ${ctx.worker}` },
+ *   async greet(name: string, ctx) { return `Hello ${name}, from worker ${ctx.worker}` },
+ *   invert(image: SharedBlock) {
+ *     image.bytes.forEach((value, i, bytes) => { bytes[i] = 255 - value })
+ *     return image
+ *   },
  * })
  * ```
  */
