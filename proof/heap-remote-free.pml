@@ -208,7 +208,8 @@ active proctype Owner() {
   :: queued > 0 -> dequeue()
   :: handed == HANDED_MAX && state == ACTIVE && free == CAPACITY -> state = PARTIAL
   :: handed == HANDED_MAX && !closing -> closing = true
-  :: state != GONE && closing && out + batch[0] + batch[1] == 0 && queued == 0 && !owed[0] && !owed[1] && !(state == PARTIAL && used == 0) ->
+  :: state != GONE && closing && out + batch[0] + batch[1] == 0 && queued == 0 && !owed[0] && !owed[1] &&
+     !(state == PARTIAL && used == 0) ->
      /* everyone is done. What is left is found by polling the pages in sight; a page out of sight must have announced itself */
      assert(state != FULL);
      if

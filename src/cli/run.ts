@@ -166,7 +166,7 @@ async function runRows(
     },
   })
   const read = (): Reading => ({ atMs: performance.now(), counts: { ...job.counts }, idleMs: idleMs(group) })
-  const progress = showProgress(options.progress, input.sizeBytes, read)
+  const progress = await showProgress(options.progress, input.sizeBytes, read)
   const end = await job.end
   progress.stop()
 

@@ -27,7 +27,8 @@ export interface SharedHeap {
   /** As {@link SharedHeap.malloc}, but 0 when there is no room. */
   tryMalloc(bytes: number): Ptr
   /**
-   * Frees a block, whichever thread allocated it; 0 is ignored. Blocks of other threads travel back in batches: see {@link SharedHeap.flush}.
+   * Frees a block, whichever thread allocated it; 0 is ignored. Blocks of other threads travel back in batches: see
+   * {@link SharedHeap.flush}.
    * Throws ERR_PERCORE_BAD_POINTER, changing nothing, for an address that is not the start of a block, or when more blocks of a page come
    * back than went out.
    */
@@ -58,7 +59,10 @@ export interface SharedHeap {
   pretouch(bytes: number): number
   /** The thread holding `record` has died: finishes what it left half done and pools its record whole. One supervisor, once per death. */
   reclaim(record: number): void
-  /** The orderly end: pools this thread's record with all its pages for the next thread. The handle cannot be used afterwards. Idempotent. */
+  /**
+   * The orderly end: pools this thread's record with all its pages for the next thread. The handle cannot be used afterwards.
+   * Idempotent.
+   */
   detach(): void
   /** Counters and sizes of the whole heap; other threads may keep working. */
   stats(): HeapStats
@@ -87,8 +91,8 @@ export interface HeapOptions {
   /** How many threads may be attached at a time; default 64. */
   readonly records?: number
   /**
-   * Checks far more, on every thread that attaches, at several times the cost: the state of every block, canaries before and after it, poison
-   * in freed ones, and where it was allocated. Default false.
+   * Checks far more, on every thread that attaches, at several times the cost: the state of every block, canaries before and after it,
+   * poison in freed ones, and where it was allocated. Default false.
    */
   readonly debug?: boolean
   /**

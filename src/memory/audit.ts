@@ -6,10 +6,10 @@
  */
 import { CLASS_COUNT, strideBytes, strideMagic } from './classes.js'
 import {
-  B_COUNT, B_FIRST, B_LAST, B_PAGE, BATCH_SLOTS, BATCH_WORDS, CAPACITY, CLASS, CLASS_LARGE, CLASS_NONE, EDGE, EDGE_ANY, END, FREE, GRANULE_SHIFT,
-  LIMIT, MAGIC, META_WORDS, NEXT, OWNER, OWNER_NONE, PENDING_NEXT, PREV, R_ACTIVE, R_BATCH, R_EMPTY_MID, R_EMPTY_SMALL, R_GRANULES, R_PARTIAL, R_PENDING,
-  R_RUN_END, R_RUN_START, R_STATE, R_TAKEN, RECORD_FRESH, RECORD_LIVE, REMOTE, REMOTE_ARMED, REMOTE_FIRST_MASK, SPAN, START, STATE, STATE_ACTIVE,
-  STATE_EMPTY, STATE_FULL, STATE_PARTIAL, STRIDE, UNIT_WORDS, USED, WATCHED,
+  B_COUNT, B_FIRST, B_LAST, B_PAGE, BATCH_SLOTS, BATCH_WORDS, CAPACITY, CLASS, CLASS_LARGE, CLASS_NONE, EDGE, EDGE_ANY, END, FREE,
+  GRANULE_SHIFT, LIMIT, MAGIC, META_WORDS, NEXT, OWNER, OWNER_NONE, PENDING_NEXT, PREV, R_ACTIVE, R_BATCH, R_EMPTY_MID, R_EMPTY_SMALL,
+  R_GRANULES, R_PARTIAL, R_PENDING, R_RUN_END, R_RUN_START, R_STATE, R_TAKEN, RECORD_FRESH, RECORD_LIVE, REMOTE, REMOTE_ARMED,
+  REMOTE_FIRST_MASK, SPAN, START, STATE, STATE_ACTIVE, STATE_EMPTY, STATE_FULL, STATE_PARTIAL, STRIDE, UNIT_WORDS, USED, WATCHED,
 } from './layout.js'
 import { noPage, remoteCount } from './page.js'
 import { isTaken } from './reserve.js'
@@ -63,7 +63,9 @@ export function auditHeap(v: View, quiet: boolean): AuditReport {
     }
     if (isLarge) {
       largeBlocks++
-      if (i32[page + START] !== unit * UNIT_WORDS || i32[page + OWNER] !== OWNER_NONE) report(`large block at unit ${unit} has a wrong start or owner`)
+      if (i32[page + START] !== unit * UNIT_WORDS || i32[page + OWNER] !== OWNER_NONE) {
+        report(`large block at unit ${unit} has a wrong start or owner`)
+      }
     } else {
       pages++
       const owner = homeOf(i32[page + OWNER]!)
@@ -72,7 +74,10 @@ export function auditHeap(v: View, quiet: boolean): AuditReport {
     }
     unit += span
   }
-  for (const page of seen.keys()) if (quiet && i32[g.unitTable + (page - g.metas) / META_WORDS] !== page) report(`a list names unit ${(page - g.metas) / META_WORDS}, which is no page`)
+  for (const page of quiet ? seen.keys() : []) {
+    const unit = (page - g.metas) / META_WORDS
+    if (i32[g.unitTable + unit] !== page) report(`a list names unit ${unit}, which is no page`)
+  }
   return { ok: problems.length === 0, problems, pages, largeBlocks, blocks }
 }
 
@@ -114,8 +119,12 @@ function walkRecords(v: View, quiet: boolean, report: (what: string) => void): M
       const active = i32[words + R_ACTIVE + c]!
       if (active !== noPage(v)) at(active).active++
       follow(words + R_PARTIAL + c, NEXT, 'partial', record)
-      for (let page = i32[words + R_PARTIAL + c]!, prev = 0, n = 0; page !== 0 && n <= pagesMax; prev = page, page = i32[page + NEXT]!, n++) {
-        if (i32[page + PREV] !== prev || i32[page + CLASS] !== c || i32[page + OWNER] !== record) report(`the partial list of record ${record}, class ${c}, is mislinked`)
+      let prev = 0
+      for (let page = i32[words + R_PARTIAL + c]!, n = 0; page !== 0 && n <= pagesMax; page = i32[page + NEXT]!, n++) {
+        if (i32[page + PREV] !== prev || i32[page + CLASS] !== c || i32[page + OWNER] !== record) {
+          report(`the partial list of record ${record}, class ${c}, is mislinked`)
+        }
+        prev = page
       }
       follow(words + R_TAKEN + c, PENDING_NEXT, 'pending', record)
       if (quiet) follow(words + R_PENDING + c, PENDING_NEXT, 'pending', record)
@@ -153,7 +162,10 @@ function checkPage(
   const state = i32[page + STATE]!
   const lists = seen ?? { active: 0, partial: 0, empty: 0, pending: 0, batched: 0 }
   if (state === STATE_EMPTY || c === CLASS_NONE) {
-    must(state === STATE_EMPTY && c === CLASS_NONE && lists.empty === 1 && lists.active + lists.partial + lists.pending + lists.batched === 0, 'is empty but not in exactly the list of empty pages')
+    must(
+      state === STATE_EMPTY && c === CLASS_NONE && lists.empty === 1 && lists.active + lists.partial + lists.pending + lists.batched === 0,
+      'is empty but not in exactly the list of empty pages',
+    )
     return
   }
   if (!(c >= 0 && c < CLASS_COUNT)) return must(false, 'has no such class')
@@ -162,15 +174,24 @@ function checkPage(
   const limit = i32[page + LIMIT]!
   const free = i32[page + FREE]!
   const carved = (limit - start) / stride
-  must(start === unit * UNIT_WORDS && stride === strideBytes(c) / 4 && i32[page + MAGIC] === strideMagic(c), 'start or stride is not that of its class')
-  must(i32[page + CAPACITY] === Math.floor((i32[page + SPAN]! * UNIT_WORDS) / stride) && i32[page + END] === start + i32[page + CAPACITY]! * stride, 'capacity is wrong')
+  must(
+    start === unit * UNIT_WORDS && stride === strideBytes(c) / 4 && i32[page + MAGIC] === strideMagic(c),
+    'start or stride is not that of its class',
+  )
+  const capacity = Math.floor((i32[page + SPAN]! * UNIT_WORDS) / stride)
+  must(
+    i32[page + CAPACITY] === capacity && i32[page + END] === start + capacity * stride,
+    'capacity is wrong',
+  )
   must(Number.isInteger(carved) && carved >= 0 && limit <= i32[page + END]!, 'carved part is no whole number of blocks')
   const marks = new Set<number>()
   const walk = (first: number, max: number, what: string): number => {
     let count = 0
     for (let block = first; block !== 0 && count < max; block = i32[block]!, count++) {
-      if (block < start || block >= limit || (block - start) % stride !== 0) return must(false, `${what} list leaves the page at ${block}`), count
-      if (marks.has(block)) return must(false, `block ${block} is in two places`), count
+      const inside = block >= start && block < limit && (block - start) % stride === 0
+      must(inside, `${what} list leaves the page at ${block}`)
+      must(!marks.has(block), `block ${block} is in two places`)
+      if (!inside || marks.has(block)) break
       marks.add(block)
     }
     return count
@@ -192,9 +213,22 @@ function checkPage(
   blocks.free += nFree
   blocks.out += carved - nFree
   must(lists.pending <= 1, 'is in two pending queues')
-  must(lists.active === (state === STATE_ACTIVE ? 1 : 0) && lists.partial === (state === STATE_PARTIAL ? 1 : 0) && lists.empty === 0, 'state disagrees with the lists it is in')
+  must(
+    lists.active === (state === STATE_ACTIVE ? 1 : 0) && lists.partial === (state === STATE_PARTIAL ? 1 : 0) && lists.empty === 0,
+    'state disagrees with the lists it is in',
+  )
   const edge = i32[page + EDGE]!
-  must(edge === (state === STATE_ACTIVE ? -1 : state === STATE_PARTIAL ? 0 : EDGE_ANY) || (edge === -1 && state === STATE_PARTIAL && i32[page + USED] === 0), 'edge is not that of its state')
-  must(i32[page + OWNER] === (v.adoption.mode !== 0 && i32[page + WATCHED] === 1 ? ~owner : owner), 'is disowned when it should not be, or the other way round')
-  if (state === STATE_FULL) must(free === 0 && limit === i32[page + END] && i32[page + WATCHED] === 1, 'is out of sight but has free blocks or is not watched')
+  const kept = edge === -1 && state === STATE_PARTIAL && i32[page + USED] === 0
+  must(
+    kept || edge === (state === STATE_ACTIVE ? -1 : state === STATE_PARTIAL ? 0 : EDGE_ANY),
+    'edge is not that of its state',
+  )
+  must(
+    i32[page + OWNER] === (v.adoption.mode !== 0 && i32[page + WATCHED] === 1 ? ~owner : owner),
+    'is disowned when it should not be, or the other way round',
+  )
+  must(
+    state !== STATE_FULL || (free === 0 && limit === i32[page + END] && i32[page + WATCHED] === 1),
+    'is out of sight but has free blocks or is not watched',
+  )
 }

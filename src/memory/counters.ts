@@ -43,5 +43,7 @@ export const counterNames = [
 /** A counter of the heap's slow paths. */
 export type CounterName = (typeof counterNames)[number]
 
+type Offsets = Readonly<Record<CounterName, number>>
+
 /** Offsets by name, for the code that counts. */
-export const C: Readonly<Record<CounterName, number>> = Object.fromEntries(counterNames.map((name, at) => [name, at])) as Record<CounterName, number>
+export const C: Offsets = Object.fromEntries(counterNames.map((name, at) => [name, at])) as Offsets

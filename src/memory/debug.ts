@@ -136,6 +136,8 @@ export function guard(v: View, heap: SharedHeap): SharedHeap {
       heap.free(ptr)
     },
     usableSize: (ptr: Ptr): number => (map[ptr >>> 2] === D_ALIGNED ? heap.usableSize(ptr) : bytesOf(live(ptr))),
-    prewarm: (plan: PrewarmPlan | 'learned' = defaultPlan): number => prewarm(v, plan === 'learned' ? learnPlan(v) : plan, tryMalloc, release),
+    prewarm(plan: PrewarmPlan | 'learned' = defaultPlan): number {
+      return prewarm(v, plan === 'learned' ? learnPlan(v) : plan, tryMalloc, release)
+    },
   }
 }

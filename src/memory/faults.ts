@@ -6,7 +6,10 @@ import type { View } from './view.js'
 
 /** The error for an address that is no block of ours, or not any more. */
 export function badPointer(ptr: unknown, why: string): PercoreError {
-  return new PercoreError('ERR_PERCORE_BAD_POINTER', `${String(ptr)} is not a live block of this heap: ${why}. Free each block once, with the value malloc returned.`)
+  return new PercoreError(
+    'ERR_PERCORE_BAD_POINTER',
+    `${String(ptr)} is not a live block of this heap: ${why}. Free each block once, with the value malloc returned.`,
+  )
 }
 
 /** The error for a page whose counts or links contradict each other. */
@@ -15,7 +18,7 @@ export function corrupt(v: View, page: number, what: string): PercoreError {
   const unit = (page - geometry.metas) / META_WORDS
   return new PercoreError(
     'ERR_PERCORE_BAD_POINTER',
-    `${what} in page ${unit} (blocks of ${classBytes[i32[page + CLASS]!] ?? '?'} bytes, owner ${i32[page + OWNER]}, used ${i32[page + USED]} of ` +
-      `${i32[page + CAPACITY]}): a block was freed twice, or written after it was freed`,
+    `${what} in page ${unit} (blocks of ${classBytes[i32[page + CLASS]!] ?? '?'} bytes, owner ${i32[page + OWNER]}, ` +
+      `used ${i32[page + USED]} of ${i32[page + CAPACITY]}): a block was freed twice, or written after it was freed`,
   )
 }

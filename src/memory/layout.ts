@@ -190,7 +190,9 @@ export function geometryOf(byteOffset: number, byteLength: number, recordCount: 
     throw bad(`a heap has 1 to ${RECORDS_MAX} records, not ${recordCount}`)
   }
   const endWord = Math.floor((byteOffset + byteLength) / 4)
-  if (!(endWord <= WORDS_MAX)) throw bad(`a heap must end within the first ${WORDS_MAX * 4} bytes of its buffer; this one ends at ${endWord * 4}`)
+  if (!(endWord <= WORDS_MAX)) {
+    throw bad(`a heap must end within the first ${WORDS_MAX * 4} bytes of its buffer; this one ends at ${endWord * 4}`)
+  }
   const base = byteOffset / 4
   const endUnit = Math.min(Math.floor(endWord / UNIT_WORDS), WORDS_MAX / UNIT_WORDS - 1) // the word after the last must fit too
   const lowUnit = Math.floor(base / UNIT_WORDS)
@@ -203,7 +205,10 @@ export function geometryOf(byteOffset: number, byteLength: number, recordCount: 
   const metasEnd = metasLow + Math.max(0, endUnit - lowUnit) * META_WORDS
   const firstUnit = Math.ceil((metasEnd + (debug ? (endUnit * UNIT_WORDS) / 16 : 0)) / UNIT_WORDS)
   if (!(firstUnit < endUnit)) {
-    throw bad(`${byteLength} bytes hold no page beside ${recordCount} records: give at least ${(firstUnit + 1) * UNIT_BYTES - byteOffset} bytes`)
+    const least = (firstUnit + 1) * UNIT_BYTES - byteOffset
+    throw bad(`${byteLength} bytes hold no page beside ${recordCount} records: give at least ${least} bytes`)
   }
-  return { base, recordCount, records, unitTable, ready, bitmap, granules, debugMap: debug ? metasEnd * 4 : 0, metas: metasLow - lowUnit * META_WORDS, firstUnit, endUnit }
+  const debugMap = debug ? metasEnd * 4 : 0
+  const metas = metasLow - lowUnit * META_WORDS
+  return { base, recordCount, records, unitTable, ready, bitmap, granules, debugMap, metas, firstUnit, endUnit }
 }

@@ -2,17 +2,17 @@
  * Heap records: one per thread, pooled when their thread ends, so that the next thread owns all their pages at once.
  *
  * Invariant: R_STATE moves only by compare-exchange from FRESH or POOLED to LIVE (by the thread that attaches) or BORROWED (by one
- * that takes a page), and back to POOLED by whoever holds it, or by the supervisor once the holder is dead. Everything else in a record is the
- * holder's alone. Records are pooled, not threads, after snmalloc and rpmalloc.
+ * that takes a page), and back to POOLED by whoever holds it, or by the supervisor once the holder is dead. Everything else in a
+ * record is the holder's alone. Records are pooled, not threads, after snmalloc and rpmalloc.
  */
 import { PercoreError, shared } from '../base/index.js'
 import { recountArena } from './arena.js'
 import { CLASS_COUNT } from './classes.js'
 import { C } from './counters.js'
 import {
-  CLASS, CLASS_LARGE, CLASS_NONE, END, FREE, type Geometry, H_NO_PAGE, LIMIT, META_WORDS, NEXT, OWNER, PENDING_NEXT, PREV, R_ACTIVE, R_BORROWED,
-  R_EMPTY_MID, R_EMPTY_SMALL, R_OWED, R_PARTIAL, R_PENDING, R_STATE, R_TAKEN, RECORD_FRESH, RECORD_LIVE, RECORD_POOLED, START,
-  STRIDE, USED, WATCHED,
+  CLASS, CLASS_LARGE, CLASS_NONE, END, FREE, type Geometry, H_NO_PAGE, LIMIT, META_WORDS, NEXT, OWNER, PENDING_NEXT, PREV, R_ACTIVE,
+  R_BORROWED, R_EMPTY_MID, R_EMPTY_SMALL, R_OWED, R_PARTIAL, R_PENDING, R_STATE, R_TAKEN, RECORD_FRESH, RECORD_LIVE, RECORD_POOLED,
+  START, STRIDE, USED, WATCHED,
 } from './layout.js'
 import { disarm, isBlock, mergeRemote, noPage, pushPartial, returnPage, setFull } from './page.js'
 import { flush, payOwed } from './remote.js'
@@ -30,7 +30,10 @@ export function acquireRecord(i32: Int32Array, g: Geometry): number {
       return record
     }
   }
-  throw new PercoreError('ERR_PERCORE_OUT_OF_MEMORY', `all ${g.recordCount} records of this heap are held by threads; create it with more records, or detach some`)
+  throw new PercoreError(
+    'ERR_PERCORE_OUT_OF_MEMORY',
+    `all ${g.recordCount} records of this heap are held by threads; create it with more records, or detach some`,
+  )
 }
 
 /** Sends what is batched and puts the record into the pool. */

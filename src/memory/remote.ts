@@ -19,8 +19,8 @@
  * out of its owner's reach. While WATCHED a page is never given back, so a sender's page cannot vanish under it.
  *
  * Every shared step is one compare-exchange and is followed at once by the plain store that notes it (batch emptied, R_OWED), so what
- * a dead sender left can be finished exactly by whoever reclaims its record. The idea of the armed edge is mimalloc's (Leijen 2019); count and
- * head in one word are rpmalloc's (Jansson); batches by page snmalloc's (Liétar et al. 2019).
+ * a dead sender left can be finished exactly by whoever reclaims its record. The idea of the armed edge is mimalloc's (Leijen 2019);
+ * count and head in one word are rpmalloc's (Jansson); batches by page snmalloc's (Liétar et al. 2019).
  */
 import { shared } from '../base/index.js'
 import { refillsOf, setReady } from './adopt.js'
@@ -31,7 +31,8 @@ import { refuseSecondFree } from './page.js'
 import { homeOf, recordWord, type View } from './view.js'
 
 // Local names, because V8 does not fold imported bindings (heap.ts).
-const { BATCH_SLOTS, BATCH_WORDS, B_COUNT, B_FIRST, B_LAST, B_PAGE, CAPACITY, CLASS, END, MAGIC, MARK, MARK_KEY, OWNER, PENDING_NEXT } = layout
+const { BATCH_SLOTS, BATCH_WORDS, B_COUNT, B_FIRST, B_LAST, B_PAGE, CAPACITY, CLASS, END, MAGIC, MARK, MARK_KEY, OWNER } = layout
+const { PENDING_NEXT } = layout
 const { PENDING_STAMP, REMOTE, REMOTE_ARMED, REMOTE_COUNT_MASK, REMOTE_COUNT_SHIFT, REMOTE_FIRST_MASK, R_BATCH, R_BATCHED } = layout
 const { R_LAST_BATCH, R_OWED, R_PENDING, R_TAKEN, START, UNIT_SHIFT, WATCHED } = layout
 
@@ -107,7 +108,9 @@ export function bindFreeRemote(v: View): (ptr: number, page: number) => void {
   return function freeRemote(ptr: number, page: number): void {
     const start = i32[page + START]!
     const magic = i32[page + MAGIC]!
-    if (Math.imul(ptr - start, magic) >>> 0 >= magic || ptr >= i32[page + END]!) throw badPointer(ptr, 'it points into a block, not at its start')
+    if (Math.imul(ptr - start, magic) >>> 0 >= magic || ptr >= i32[page + END]!) {
+      throw badPointer(ptr, 'it points into a block, not at its start')
+    }
     const mark = ptr ^ MARK_KEY
     if (i32[ptr + MARK] === mark) refuseSecondFree(v, ptr, page)
     const unit = start >>> UNIT_SHIFT
@@ -157,7 +160,7 @@ export function takePending(v: View, c: number): number {
       i32[record + R_TAKEN + c] = shared.exchange(i32, record + R_PENDING + c, 0) // E2
     }
     const page = i32[record + R_TAKEN + c]!
-    if (homeOf(i32[page + OWNER]!) === v.me) {
+    if (page !== 0 && homeOf(i32[page + OWNER]!) === v.me) { // 0: an adopter was first
       i32[record + R_TAKEN + c] = i32[page + PENDING_NEXT]!
       i32[page + WATCHED] = 0
       i32[page + OWNER] = v.me

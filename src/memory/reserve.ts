@@ -22,7 +22,7 @@ function wordEnd(unit: number, end: number): number {
   return Math.min((unit | 31) + 1, end)
 }
 
-/** First-fit: the first unit of a run of `count` free units at or above `from`, in the granules `where` says; or 0. A guess until claimed. */
+/** First-fit: first of `count` free units in a row at or above `from`, in the granules `where` says; or 0. A guess until claimed. */
 function findRun(i32: Int32Array, g: Geometry, count: number, from: number, where: number): number {
   let run = 0
   let unit = from

@@ -14,7 +14,9 @@ import { returnVacant } from './arena.js'
 import { CLASS_COUNT, spanUnits } from './classes.js'
 import { C } from './counters.js'
 import * as layout from './layout.js'
-import { activate, adoptRemote, extend, noPage, pushPartial, remoteCount, retire, setFull, takeEmpty, takeNew, trimPages, unlinkPartial } from './page.js'
+import {
+  activate, adoptRemote, extend, noPage, pushPartial, remoteCount, retire, setFull, takeEmpty, takeNew, trimPages, unlinkPartial,
+} from './page.js'
 import { forwardTaken, takePending } from './remote.js'
 import { recordWord, type View } from './view.js'
 

@@ -5,7 +5,8 @@
 import { classBytes } from './classes.js'
 import { type CounterName, counterNames } from './counters.js'
 import {
-  CLASS, CLASS_LARGE, GRANULE_BYTES, META_WORDS, OWNER, R_COUNTERS, R_GRANULES, R_STATE, RECORD_FRESH, RECORD_POOLED, SPAN, UNIT_BYTES, USED,
+  CLASS, CLASS_LARGE, GRANULE_BYTES, META_WORDS, OWNER, R_COUNTERS, R_GRANULES, R_STATE, RECORD_FRESH, RECORD_POOLED, SPAN, UNIT_BYTES,
+  USED,
 } from './layout.js'
 import { freeUnits } from './reserve.js'
 import { homeOf, recordWord, type View } from './view.js'
@@ -66,8 +67,10 @@ export function readStats(v: View): HeapStats {
     const at = (words + R_COUNTERS) / 2
     const counters = Object.fromEntries(counterNames.map((name, k) => [name, f64[at + k]])) as Record<CounterName, number>
     newPages += counters.newPages
-    reuses += counters.partialHits + counters.pendingHits + counters.emptyHits + counters.goneHits + counters.adopted + counters.activeDrains
-    records.push({ record, held: state !== RECORD_POOLED, pages, bytesReserved: i32[words + R_GRANULES]! * GRANULE_BYTES, blocksUsed: blocks, bytesUsed: bytes, counters })
+    reuses += counters.activeDrains + counters.partialHits + counters.pendingHits
+    reuses += counters.emptyHits + counters.goneHits + counters.adopted
+    const bytesReserved = i32[words + R_GRANULES]! * GRANULE_BYTES
+    records.push({ record, held: state !== RECORD_POOLED, pages, bytesReserved, blocksUsed: blocks, bytesUsed: bytes, counters })
   }
   return {
     bytesTotal: (g.endUnit - g.firstUnit) * UNIT_BYTES,

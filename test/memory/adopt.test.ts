@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { shared } from '../../src/base/index.js'
 import { attachHeap, type CounterName, createHeap, type HeapOptions, type Ptr, type SharedHeap } from '../../src/memory/index.js'
 
 const MIB = 1 << 20
@@ -8,11 +9,13 @@ const PER_PAGE = 64
 
 const clean = (heap: SharedHeap): void => assert.deepEqual(heap.audit({ quiet: true }).problems, [])
 const fill = (heap: SharedHeap, pages: number): Ptr[] => Array.from({ length: pages * PER_PAGE }, () => heap.malloc(BLOCK))
-const counters = (heap: SharedHeap): Readonly<Record<CounterName, number>> => heap.stats().records.find(({ record }) => record === heap.record)!.counters
+const counters = (heap: SharedHeap): Readonly<Record<CounterName, number>> =>
+  heap.stats().records.find(({ record }) => record === heap.record)!.counters
 
 /** An owner with `pages` full pages of which `each` blocks were given back by the adopter, and one it goes on with. */
-function scene(adoption: HeapOptions['adoption'] & string, pages: number, each: number): { owner: SharedHeap; adopter: SharedHeap; blocks: Ptr[] } {
-  const owner = createHeap({ bytes: 64 * MIB, adoption })
+interface Scene { readonly owner: SharedHeap; readonly adopter: SharedHeap; readonly blocks: Ptr[] }
+function scene(adoption: HeapOptions['adoption'] & string, pages: number, each: number, debug = false): Scene {
+  const owner = createHeap({ bytes: 64 * MIB, adoption, debug })
   const adopter = attachHeap(owner.handle)
   const blocks = fill(owner, pages)
   owner.malloc(BLOCK)
@@ -100,4 +103,25 @@ test('few announced pages, or pages with few blocks, stay with their owner', () 
   const light = scene('gated', 6, 3)
   for (let k = 0; k < 30; k++) fill(light.adopter, 1)
   assert.ok(counters(light.adopter).blockedByWaiting > 0 && counters(light.adopter).adopted === 0)
+})
+
+test('an owner whose announced pages were all taken finds nothing, and the heap’s header is untouched', () => {
+  const { owner, adopter } = scene('eager', 1, 10, true)
+  const header = owner.handle.buffer.slice(0, 256)
+  const words = new Int32Array(owner.handle.buffer)
+  const original = shared.compareExchange
+  // the adopter comes exactly between the owner's look at its queue and its taking it
+  shared.compareExchange = (view, index, expected, value) => {
+    shared.compareExchange = original
+    adopter.malloc(BLOCK)
+    return original(view, index, expected, value)
+  }
+  try {
+    owner.idle()
+  } finally {
+    shared.compareExchange = original
+  }
+  assert.equal(counters(adopter).adopted, 1)
+  assert.deepEqual(words.slice(0, 64), new Int32Array(header))
+  clean(owner)
 })

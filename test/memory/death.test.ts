@@ -46,7 +46,10 @@ function churn(heap: SharedHeap, blocks: Ptr[], steps: number, seed: number, siz
 }
 
 const scenes: readonly { readonly name: string; readonly run: (victim: SharedHeap, blocks: Ptr[], kept: Ptr[]) => void }[] = [
-  { name: 'allocating and freeing its own and large blocks', run: (victim, blocks) => churn(victim, blocks, 300, 7, [3000, 16_000, 52_000, 200_000, 3_000_000]) },
+  {
+    name: 'allocating and freeing its own and large blocks',
+    run: (victim, blocks) => churn(victim, blocks, 300, 7, [3000, 16_000, 52_000, 200_000, 3_000_000]),
+  },
   {
     name: 'freeing blocks of another thread',
     run: (victim, _blocks, kept) => {

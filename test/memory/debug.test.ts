@@ -4,14 +4,16 @@ import { attachHeap, createHeap, type Ptr, type SharedHeap } from '../../src/mem
 
 const MIB = 1 << 20
 const debugHeap = (): SharedHeap => createHeap({ bytes: 16 * MIB, debug: true })
-const says = (pattern: RegExp) => (error: Error & { code?: string }): boolean => error.code === 'ERR_PERCORE_BAD_POINTER' && pattern.test(error.message)
+const says = (pattern: RegExp) => (error: Error & { code?: string }): boolean =>
+  error.code === 'ERR_PERCORE_BAD_POINTER' && pattern.test(error.message)
 
 test('a write past the end of a block is found when it is freed, with the place of its allocation', () => {
   const heap = debugHeap()
   for (const bytes of [0, 1, 24, 1000, 30_000, 100_000]) {
     const ptr = heap.malloc(bytes)
     heap.bytes(ptr, bytes + 1)[bytes] = 0
-    assert.throws(() => heap.free(ptr), says(new RegExp(`block ${ptr} of ${bytes} bytes was written beyond its end, at byte ${bytes}[^]*debug\\.test`)))
+    const found = new RegExp(`block ${ptr} of ${bytes} bytes was written beyond its end, at byte ${bytes}[^]*debug\\.test`)
+    assert.throws(() => heap.free(ptr), says(found))
   }
 })
 
@@ -43,7 +45,8 @@ test('an address malloc never returned is refused', () => {
   const heap = debugHeap()
   const ptr = heap.malloc(200)
   heap.free(0 as Ptr)
-  for (const bad of [ptr + 1, ptr + 4, ptr - 4, 4, 2 ** 30]) assert.throws(() => heap.free(bad as Ptr), says(/malloc never returned it/), String(bad))
+  for (const bad of [ptr + 1, ptr + 4, ptr - 4, 4, 2 ** 30])
+    assert.throws(() => heap.free(bad as Ptr), says(/malloc never returned it/), String(bad))
 })
 
 test('correct programs run as without it, across threads, sizes and page reuse', () => {

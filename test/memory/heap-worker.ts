@@ -37,7 +37,8 @@ for (const end = steps || Infinity; done < end; done += 1024) {
     const old = Atomics.exchange(slots, random % slots.length, ptr) as Ptr
     if (old !== 0) {
       const last = words[old + 1]!
-      if (last !== 1 && words[old + last] !== (old ^ 0x5a5a5a5a)) assert.fail(`block ${old} was overwritten: last word ${last} holds ${words[old + last]}`)
+      const mark = words[old + last]
+      if (last !== 1 && mark !== (old ^ 0x5a5a5a5a)) assert.fail(`block ${old} was overwritten: last word ${last} holds ${mark}`)
       heap.free(old)
     }
   }

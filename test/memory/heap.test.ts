@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { PercoreError } from '../../src/base/index.js'
 import { MARK, MARK_KEY } from '../../src/memory/layout.js'
-import { attachHeap, createHeap, defaultPlan, type Ptr, type SharedHeap } from '../../src/memory/index.js'
+import { attachHeap, type CounterName, createHeap, defaultPlan, type Ptr, type SharedHeap } from '../../src/memory/index.js'
 
 const MIB = 1 << 20
 const code = (code: string) => (error: unknown): boolean => error instanceof PercoreError && error.code === code
 const clean = (heap: SharedHeap): void => assert.deepEqual(heap.audit({ quiet: true }).problems, [])
-const counter = (heap: SharedHeap, name: 'newPages' | 'pendingHits' | 'activeDrains' | 'goneHits' | 'emptyHits' | 'partialHits' | 'remoteEnqueues' | 'armed'): number =>
+const counter = (heap: SharedHeap, name: CounterName): number =>
   heap.stats().records.reduce((sum, record) => sum + record.counters[name], 0)
 
 test('blocks of every size are aligned, large enough, and do not overlap', () => {
@@ -106,13 +106,17 @@ test('a middle-sized request is served from single units when no whole page is l
 
 test('sizes that are none are refused', () => {
   const heap = createHeap({ bytes: 4 * MIB })
-  for (const bytes of [-1, -(2 ** 31), Number.NaN, -Infinity]) assert.throws(() => heap.malloc(bytes), code('ERR_PERCORE_INVALID_OPTION'), String(bytes))
+  for (const bytes of [-1, -(2 ** 31), Number.NaN, -Infinity]) {
+    assert.throws(() => heap.malloc(bytes), code('ERR_PERCORE_INVALID_OPTION'), String(bytes))
+  }
   assert.throws(() => heap.malloc(Infinity), code('ERR_PERCORE_OUT_OF_MEMORY'))
   assert.throws(() => heap.malloc(2 ** 32 + 8), code('ERR_PERCORE_OUT_OF_MEMORY'), 'sizes do not wrap')
 })
 
 test('options that cannot be are refused', () => {
-  for (const options of [{}, { bytes: 0 }, { bytes: -1 }, { bytes: 1000 }, { bytes: 4 * MIB, records: 0 }, { bytes: 2 ** 60 }, { bytes: 4 * MIB, byteOffset: 8 }]) {
+  const small = { bytes: 4 * MIB }
+  const sizes = [0, -1, 1000, 2 ** 60].map((bytes) => ({ bytes }))
+  for (const options of [{}, ...sizes, { ...small, records: 0 }, { ...small, byteOffset: 8 }]) {
     assert.throws(() => createHeap(options), code('ERR_PERCORE_INVALID_OPTION'), JSON.stringify(options))
   }
   const buffer = new SharedArrayBuffer(4 * MIB)
@@ -358,7 +362,9 @@ test('memalign aligns to every power of two up to 64 KiB', () => {
     }
   }
   for (const ptr of blocks) heap.free(ptr)
-  for (const align of [0, 3, -8, 131_072, Number.NaN]) assert.throws(() => heap.memalign(align, 8), code('ERR_PERCORE_INVALID_OPTION'), String(align))
+  for (const align of [0, 3, -8, 131_072, Number.NaN]) {
+    assert.throws(() => heap.memalign(align, 8), code('ERR_PERCORE_INVALID_OPTION'), String(align))
+  }
   clean(heap)
 })
 

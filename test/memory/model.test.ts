@@ -80,7 +80,8 @@ const commands = fc.commands(
   { maxCommands: 400, size: '+1' },
 )
 
-for (const adoption of ['off', 'gated', 'eager'] as const) test(`whatever three threads do, the heap agrees with a Map (adoption ${adoption})`, () => {
+const modes = ['off', 'gated', 'eager'] as const
+for (const adoption of modes) test(`whatever three threads do, the heap agrees with a Map (adoption ${adoption})`, () => {
   fc.assert(
     fc.property(commands, (cmds) => {
       const first = createHeap({ bytes: 12 << 20, records: THREADS, adoption })

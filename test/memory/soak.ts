@@ -22,7 +22,10 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Date.now() % 1e9) },
   },
 })
-const [operations, threads, kills, seed] = [values.operations, values.threads, values.kills, values.seed].map(Number) as [number, number, number, number]
+const operations = Number(values.operations)
+const threads = Number(values.threads)
+const kills = Number(values.kills)
+const seed = Number(values.seed)
 console.log(`--seed ${seed}`)
 
 const heap = createHeap({ bytes: 2 ** 31 })
@@ -62,7 +65,8 @@ for (const [at, ptr] of slots.entries()) {
 }
 heap.flush()
 check(kept)
-console.log(`${operations} operations, ${kills * threads} deaths, ${lost} blocks lost, ${((performance.now() - begin) / 1000).toFixed(1)} s: the heap adds up`)
+const seconds = ((performance.now() - begin) / 1000).toFixed(1)
+console.log(`${operations} operations, ${kills * threads} deaths, ${lost} blocks lost, ${seconds} s: the heap adds up`)
 
 /** Everything must add up while nobody is in the heap; `lost` may have grown to `allowed`. */
 function check(allowed: number): void {
