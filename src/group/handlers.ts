@@ -43,11 +43,11 @@ export type UntypedHandlers = { readonly [name: string]: (value?: unknown, conte
 export type HandlerName<H> = keyof H & string
 
 /** What to pass to a handler: nothing when it takes nothing. */
-export type HandlerArguments<F> = F extends () => unknown
-  ? [value?: undefined]
-  : F extends (value: infer V, ...rest: never[]) => unknown
-    ? undefined extends V ? [value?: V] : [value: V]
-    : never
+export type HandlerArguments<F> = F extends (...args: infer A) => unknown
+  ? A extends readonly []
+    ? [value?: undefined]
+    : undefined extends A[0] ? [value?: A[0]] : [value: A[0]]
+  : never
 
 /** What a handler's caller gets. */
 export type HandlerResult<F> = F extends (...args: never[]) => infer R ? Awaited<R> : never

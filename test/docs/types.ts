@@ -18,6 +18,7 @@ const handlers = defineHandlers({
   score: (row: { id: number; delay: number }) => row.delay * 2,
   later: async (text: string) => text.length,
   nested: (n: number) => Promise.resolve(Promise.resolve(n)),
+  optional: (n?: number) => n,
   orUndefined: (n: number | undefined) => n,
   invert: (image: SharedBlock) => image,
   where(_: undefined, ctx) {
@@ -41,6 +42,8 @@ export async function typedGroup(): Promise<void> {
   is<Promise<number>>()(group.run('nested', 1))
   is<Promise<number>>()(group.run('where'))
   is<Promise<number | undefined>>()(group.run('orUndefined'))
+  is<Promise<number | undefined>>()(group.run('optional'))
+  is<Promise<number | undefined>>()(group.run('optional', 1))
   is<Promise<SharedBlock>>()(group.run('invert', group.alloc(8)))
   is<boolean>()(group.push('score', { id: 1, delay: 2 }))
 
@@ -82,8 +85,9 @@ export async function namedExports(): Promise<void> {
 export async function untypedGroup(): Promise<void> {
   const group = await ExecGroup.start('./handlers.js')
   is<Promise<unknown>>()(group.run('anything'))
-  is<boolean>()(group.push('anything'))
-  for await (const result of group.map('anything', [undefined])) is<unknown>()(result)
+  is<Promise<unknown>>()(group.run('anything', { any: 'value' }))
+  is<boolean>()(group.push('anything', 1))
+  for await (const result of group.map('anything', [1, 'two'])) is<unknown>()(result)
 }
 
 export async function options(): Promise<void> {
