@@ -19,16 +19,37 @@ export interface Flow {
 
 export interface FlowOptions {
   readonly inFlight: number
-  readonly warmupMs: number
+  /** See {@link warmUpClock}. */
+  readonly warmupCpuMs: number
   readonly measureMs: number
+}
+
+/** However little of a processor this process gets, it does not warm up for longer than this many times its CPU budget. */
+const warmUpPatience = 8
+
+/**
+ * True once this process has used that much CPU time, on all its threads. A warm-up by the wall clock would be too short on a busy
+ * machine: what compiles hot code is CPU time. Some 700 ms make two workers and their caller steady.
+ */
+export function warmUpClock(cpuMs: number): () => boolean {
+  const startMs = performance.now()
+  const start = process.cpuUsage()
+  return () => {
+    const { user, system } = process.cpuUsage(start)
+    return (user + system) / 1000 >= cpuMs || performance.now() - startMs >= cpuMs * warmUpPatience
+  }
 }
 
 /** Clock reads come this far apart, so that they cost nothing however fast the pool is. */
 const checkEveryMs = 1
 
-/** Lets tasks flow for `warmupMs`, then measures for `measureMs`. Rejects with the first task that fails. */
-export function measureFlow(pool: Pool, value: unknown, options: FlowOptions): Promise<Flow> {
-  const { inFlight, warmupMs, measureMs } = options
+/**
+ * Lets tasks flow until the process is warm, then measures for `measureMs`. The tasks carry `values` in turn, a power of two of them. Rejects
+ * with the first task that fails.
+ */
+export function measureFlow(pool: Pool, values: readonly unknown[], options: FlowOptions): Promise<Flow> {
+  const { inFlight, warmupCpuMs, measureMs } = options
+  const isWarm = warmUpClock(warmupCpuMs)
   return new Promise((resolve, reject) => {
     let settled = 0
     let left = inFlight
@@ -36,7 +57,7 @@ export function measureFlow(pool: Pool, value: unknown, options: FlowOptions): P
     let nextCheck = 1
     let step = 1
     let checkedMs = performance.now()
-    let phaseEndsMs = checkedMs + warmupMs
+    let endsMs = Infinity
     let start: { readonly tasks: number, readonly ms: number, readonly cpu: NodeJS.CpuUsage } | undefined
     let flow: Flow | undefined
 
@@ -45,12 +66,12 @@ export function measureFlow(pool: Pool, value: unknown, options: FlowOptions): P
       if (nowMs - checkedMs < checkEveryMs) step *= 2
       checkedMs = nowMs
       nextCheck = settled + step
-      if (nowMs < phaseEndsMs) return
       if (start === undefined) {
+        if (!isWarm()) return
         start = { tasks: settled, ms: nowMs, cpu: process.cpuUsage() }
-        phaseEndsMs = nowMs + measureMs
-        return
+        endsMs = nowMs + measureMs
       }
+      if (nowMs < endsMs) return
       const cpu = process.cpuUsage(start.cpu)
       flow = {
         tasks: settled - start.tasks,
@@ -65,7 +86,9 @@ export function measureFlow(pool: Pool, value: unknown, options: FlowOptions): P
       if (open) issue()
       else if (--left === 0 && flow !== undefined) resolve(flow)
     }
-    const issue = (): void => { pool.run(value).then(onSettled, reject) }
+    let turn = 0
+    const mask = values.length - 1
+    const issue = (): void => { pool.run(values[turn++ & mask]).then(onSettled, reject) }
     for (let i = 0; i < inFlight; i++) issue()
   })
 }
@@ -88,8 +111,8 @@ export function runTasks(pool: Pool, value: unknown, total: number, inFlight: nu
 }
 
 /** Every pool must really give back what the handler returns, before anybody asks how fast. */
-export async function assertEchoes(pool: Pool, value: unknown): Promise<void> {
-  for (const result of await Promise.all([1, 2, 3, 4].map(() => pool.run(value)))) {
-    if (!isDeepStrictEqual(result, value)) throw new Error('the echo differs from what was sent')
-  }
+export async function assertEchoes(pool: Pool, values: readonly unknown[]): Promise<void> {
+  const sent = values.slice(0, 16)
+  const received = await Promise.all(sent.map((value) => pool.run(value)))
+  if (!isDeepStrictEqual(received, sent)) throw new Error('the echo differs from what was sent')
 }

@@ -6,7 +6,7 @@
  */
 import { assertEchoes, measureFlow } from './driver.js'
 import type { Bench, Cell, Choice } from './harness/contract.js'
-import { makePayload } from './payloads.js'
+import { makePayloads } from './payloads.js'
 import { poolNamed, pools, quickPools } from './subjects/index.js'
 
 interface Point {
@@ -34,18 +34,19 @@ export const bench: Bench = {
   module: import.meta.url,
   contenders: pools,
   plan(choice) {
-    const input = choice.quick ? { warmup_ms: 300, measure_ms: 150 } : { warmup_ms: 600, measure_ms: 600 }
+    const input = choice.quick ? { warmup_cpu_ms: 400, measure_ms: 150 } : { warmup_cpu_ms: 1200, measure_ms: 600 }
     const contenders = choice.quick && !choice.subjects ? quickPools : pools
     return points(choice).map((point): Cell => ({
       params: { ...point }, contenders, runs: choice.runs ?? (choice.quick ? 3 : 5), timeoutMs: 60_000, input,
     }))
   },
   async measure({ subject, params, input }) {
-    const value = makePayload(params['payload'])
     const inFlight = Number(params['in_flight'])
+    const values = makePayloads(params['payload'], inFlight)
     const pool = await poolNamed(subject).start({ workers: Number(params['workers']), handler: 'echo', inFlight })
-    await assertEchoes(pool, value)
-    const flow = await measureFlow(pool, value, { inFlight, warmupMs: Number(input['warmup_ms']), measureMs: Number(input['measure_ms']) })
+    await assertEchoes(pool, values)
+    const budget = { warmupCpuMs: Number(input['warmup_cpu_ms']), measureMs: Number(input['measure_ms']) }
+    const flow = await measureFlow(pool, values, { inFlight, ...budget })
     await pool.close()
     return [
       { metric: 'tasks_per_s', value: flow.tasks / (flow.elapsedMs / 1000) },

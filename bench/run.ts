@@ -16,7 +16,7 @@ import { calibrateSpin } from './harness/calibrate.js'
 import type { Bench, Contender, Job, Reading, Result } from './harness/contract.js'
 
 /** One task per row is so slow in piscina that it gets a part of the file. */
-const rowsOneByOne = (rows: number): number => Math.max(1, Math.min(rows, Math.floor(rows / 20)))
+const rowsOneByOne = (rows: number): number => Math.max(1, Math.min(rows, Math.floor(rows / 25)))
 
 const contendersFor = (rows: number): readonly Contender[] => [
   { subject: 'one-thread' },
@@ -72,7 +72,9 @@ const rowsOf = (choice: { readonly quick: boolean, readonly rows?: number }): nu
 
 /** Rows/s over one thread's rows/s, run by run. */
 function speedupOf(result: Result, results: readonly Result[]): Result[] {
-  const base = results.find((other) => other.subject === 'one-thread' && other.metric === 'rows_per_s' && sameParams(other.shared, result.shared))
+  const base = results
+    .filter((other) => other.subject === 'one-thread' && other.metric === 'rows_per_s')
+    .find((other) => sameParams(other.shared, result.shared))
   const pairs = result.runs.flatMap((run, index) => {
     const baseline = base?.values[base.runs.indexOf(run)]
     return baseline === undefined ? [] : [{ run, value: (result.values[index] ?? Number.NaN) / baseline }]
@@ -86,10 +88,14 @@ const sameParams = (a: object, b: object): boolean => JSON.stringify(a) === JSON
 /** The measured process's arguments after `node`. */
 function commandFor({ subject, params }: Job, input: string, output: string): string[] {
   const wanted = String(params['handler'])
-  const [handlers, handler] = wanted === 'flights' && flightsHandlers !== undefined ? [flightsHandlers, flightsHandler] : [fileOf('./flights/handlers.js'), wanted]
+  const handlers = wanted === 'flights' && flightsHandlers !== undefined ? flightsHandlers : fileOf('./flights/handlers.js')
+  const handler = wanted === 'flights' ? flightsHandler : wanted
   const workers = String(params['workers'])
   switch (subject) {
-    case 'percore': return [fileOf('../src/cli/main.js'), 'run', handlers, '--handler', handler, '--input', input, '--output', output, '--workers', workers, '--progress', 'none']
+    case 'percore': {
+      const files = ['--input', input, '--output', output]
+      return [fileOf('../src/cli/main.js'), 'run', handlers, '--handler', handler, ...files, '--workers', workers, '--progress', 'none']
+    }
     case 'one-thread': return [fileOf('./flights/one-thread.js'), handlers, handler, input, output]
     case 'one-thread-tuned': return [fileOf('./flights/one-thread.js'), handlers, handler, input, output, 'tuned']
     default: return [fileOf('./flights/piscina.js'), handlers, handler, input, output, workers, String(params['batch'])]

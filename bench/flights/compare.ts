@@ -12,7 +12,7 @@ export function firstDifference(file: string, reference: string, prefix: boolean
       const leftBytes = readSync(a, left, 0, chunkBytes, offset)
       const rightBytes = readSync(b, right, 0, prefix ? leftBytes : chunkBytes, offset)
       const shared = Math.min(leftBytes, rightBytes)
-      if (left.compare(right, 0, shared, 0, shared) !== 0) return offset + left.subarray(0, shared).findIndex((byte, index) => byte !== right[index])
+      if (left.compare(right, 0, shared, 0, shared) !== 0) return offset + left.findIndex((byte, index) => byte !== right[index])
       if (leftBytes !== rightBytes) return offset + shared
       if (leftBytes === 0) return undefined
     }

@@ -34,8 +34,7 @@ function* madeUpRows(rows: number): Generator<string> {
   for (let i = 0; i < rows; i++) {
     const minute = Math.floor(i * 525_600 / rows)
     const date = new Date(Date.UTC(2001, 0, 1, 0, minute)).toISOString().slice(0, 16).replace('T', ' ').replaceAll('-', '/')
-    yield JSON.stringify({
-      date, delay: random.below(240) - 30, distance: 100 + random.below(2600), origin: airports[random.below(16)], destination: airports[random.below(16)],
-    })
+    const [origin, destination] = [airports[random.below(16)], airports[random.below(16)]]
+    yield JSON.stringify({ date, delay: random.below(240) - 30, distance: 100 + random.below(2600), origin, destination })
   }
 }

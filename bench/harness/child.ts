@@ -57,8 +57,8 @@ export function measureInChild(spec: ChildSpec, options: ChildOptions): Promise<
     child.on('close', (code, signal) => {
       const readings = code === 0 ? parseReadings(stdout) : undefined
       if (readings !== undefined) return settle({ ok: true, readings })
-      const how = killed || (code === 0 ? 'ended without reporting a figure' : signal === null ? `exited with code ${code}` : `was killed by ${signal}`)
-      settle({ ok: false, reason: withTail(how, stderr) })
+      const exited = code === 0 ? 'ended without reporting a figure' : `exited with code ${code}`
+      settle({ ok: false, reason: withTail(killed || (signal === null ? exited : `was killed by ${signal}`), stderr) })
     })
   })
 }

@@ -14,6 +14,9 @@ const right = 40
 const lineHeight = 22
 const colours = ['#d1495b', '#2e6f95', '#5b8e7d', '#8f6bb3', '#b58a2f', '#666f78', '#c06c84', '#3d5a80']
 
+const middled = 'text-anchor="middle"'
+const ended = 'text-anchor="end"'
+
 interface Panel {
   readonly height: number
   readonly svg: string
@@ -57,16 +60,18 @@ function linePanel(bench: Bench, view: View & { kind: 'pivot' }, block: Block): 
   const y = linearScale(top * 1.05, height - 40, 30)
   const ticks = Array.from({ length: 5 }, (_, i) => top * i / 4)
   const axes = [
-    ...xs.map((value) => line(x(value), 30, x(value), height - 40, '#eee') + text(x(value), height - 24, String(value), 'text-anchor="middle"')),
-    ...ticks.map((value) => line(60, y(value), width - left, y(value), '#eee') + text(54, y(value) + 4, value.toFixed(1), 'text-anchor="end"')),
+    ...xs.map((value) => line(x(value), 30, x(value), height - 40, '#eee') + text(x(value), height - 24, String(value), middled)),
+    ...ticks.map((value) => line(60, y(value), width - left, y(value), '#eee') + text(54, y(value) + 4, value.toFixed(1), ended)),
     view.metric === 'speedup' ? line(60, y(1), width - left, y(1), '#222', 'stroke-dasharray="4 3"') : '',
-    text((60 + width - left) / 2, height - 6, xKey, 'text-anchor="middle"'),
+    text((60 + width - left) / 2, height - 6, xKey, middled),
   ]
   const labels = [...new Set(block.results.map(labelOf))]
   const series = labels.map((label, index) => {
     const colour = colours[index % colours.length] ?? '#222'
-    const points = block.results.filter((result) => labelOf(result) === label).sort((a, b) => xOf(a) - xOf(b)).map((result) => ({ x: x(xOf(result)), ...spread(result.values) }))
-    const at = (pick: 'median' | 'min' | 'max', list = points): string => list.map((point) => `${px(point.x)},${px(y(point[pick]))}`).join(' ')
+    const own = block.results.filter((result) => labelOf(result) === label).sort((a, b) => xOf(a) - xOf(b))
+    const points = own.map((result) => ({ x: x(xOf(result)), ...spread(result.values) }))
+    const at = (pick: 'median' | 'min' | 'max', list = points): string =>
+      list.map((point) => `${px(point.x)},${px(y(point[pick]))}`).join(' ')
     return `<polygon points="${at('max')} ${at('min', points.toReversed())}" fill="${colour}" opacity="0.12"/>`
       + `<polyline points="${at('median')}" fill="none" stroke="${colour}" stroke-width="${label === home ? 3 : 1.8}"/>`
       + line(width - left + 14, 40 + index * lineHeight, width - left + 34, 40 + index * lineHeight, colour, 'stroke-width="3"')
@@ -88,10 +93,11 @@ function dotPanel(bench: Bench, view: View & { kind: 'columns' }, block: Block):
     const { median, min, max } = spread(result.values)
     const colour = result.subject === home ? '#d1495b' : '#2e6f95'
     const mark = Number.isFinite(median)
-      ? line(x(min), middle, x(max), middle, colour, 'stroke-width="2"') + `<circle cx="${px(x(median))}" cy="${middle}" r="5" fill="${colour}"/>`
+      ? line(x(min), middle, x(max), middle, colour, 'stroke-width="2"')
+        + `<circle cx="${px(x(median))}" cy="${middle}" r="5" fill="${colour}"/>`
       : ''
     return line(left, middle, width - right - 80, middle, '#eee') + mark
-      + text(left - 10, middle + 4, labelOf(result), 'text-anchor="end"')
+      + text(left - 10, middle + 4, labelOf(result), ended)
       + text(width - right - 70, middle + 4, Number.isFinite(median) ? Number(median.toPrecision(3)).toLocaleString('en') : 'never')
   })
   const better = metric === undefined ? '' : `${metricTitle(metric)}, ${metrics[metric].better} is better, logarithmic`
@@ -99,7 +105,8 @@ function dotPanel(bench: Bench, view: View & { kind: 'columns' }, block: Block):
 }
 
 function heading(title: string, detail: string): string {
-  return `<text x="12" y="16" font-weight="600">${escape(title)}<tspan font-weight="400" fill="#555" dx="8">${escape(detail)}</tspan></text>`
+  const gray = `<tspan font-weight="400" fill="#555" dx="8">${escape(detail)}</tspan>`
+  return `<text x="12" y="16" font-weight="600">${escape(title)}${gray}</text>`
 }
 
 function line(x1: number, y1: number, x2: number, y2: number, colour: string, more = ''): string {

@@ -119,7 +119,8 @@ class Gathered {
   add(subject: string, params: Params, shared: Params, run: number, { metric, value, params: own }: Reading): void {
     const all = { ...params, ...own }
     const key = JSON.stringify([subject, all, metric])
-    const entry = this.#byKey.get(key) ?? { bench: this.#bench, subject, metric, params: all, shared: { ...shared, ...own }, values: [], runs: [] }
+    const entry = this.#byKey.get(key)
+      ?? { bench: this.#bench, subject, metric, params: all, shared: { ...shared, ...own }, values: [], runs: [] }
     entry.values.push(value)
     entry.runs.push(run)
     this.#byKey.set(key, entry)

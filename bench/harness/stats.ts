@@ -43,7 +43,7 @@ export interface Turn {
  */
 export function interleave(cells: readonly { readonly runs: number, readonly contenders: number }[]): Turn[] {
   const runs = Math.max(0, ...cells.map((cell) => cell.runs))
-  return Array.from({ length: runs }, (_, run) =>
-    cells.flatMap((cell, index) => run >= cell.runs ? [] : Array.from({ length: cell.contenders }, (_, contender) => ({ cell: index, contender, run }))),
-  ).flat()
+  const turnsOf = (run: number): Turn[] => cells.flatMap((cell, index) =>
+    run < cell.runs ? Array.from({ length: cell.contenders }, (_, contender) => ({ cell: index, contender, run })) : [])
+  return Array.from({ length: runs }, (_, run) => turnsOf(run)).flat()
 }

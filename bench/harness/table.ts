@@ -11,9 +11,25 @@ import { spread } from './stats.js'
 export const home = 'percore'
 
 const titles: Partial<Record<Metric, string>> = {
-  tasks_per_s: 'tasks/s', rows_per_s: 'rows/s', ops_per_s: 'ops/s', items_per_s: 'items/s', cpu_us_per_task: 'CPU µs/task', cpu_s: 'CPU s',
-  cpu_percent: 'CPU %', latency_us_p50: 'p50 µs', latency_us_p99: 'p99 µs', latency_us_p999: 'p99.9 µs', break_even_us: 'break-even µs', rss_mb: 'RSS MB',
-  page_reuse: 'page reuse', new_pages: 'new pages', ns_per_malloc: 'ns/malloc', ns_per_free: 'ns/free', live_mb: 'live MB', arena_mb: 'arena MB', system_calls: 'system calls',
+  tasks_per_s: 'tasks/s',
+  rows_per_s: 'rows/s',
+  ops_per_s: 'ops/s',
+  items_per_s: 'items/s',
+  cpu_us_per_task: 'CPU µs/task',
+  cpu_s: 'CPU s',
+  cpu_percent: 'CPU %',
+  latency_us_p50: 'p50 µs',
+  latency_us_p99: 'p99 µs',
+  latency_us_p999: 'p99.9 µs',
+  break_even_us: 'break-even µs',
+  rss_mb: 'RSS MB',
+  page_reuse: 'page reuse',
+  new_pages: 'new pages',
+  ns_per_malloc: 'ns/malloc',
+  ns_per_free: 'ns/free',
+  live_mb: 'live MB',
+  arena_mb: 'arena MB',
+  system_calls: 'system calls',
 }
 
 /** How a metric is called in a table or a plot. */
@@ -21,8 +37,7 @@ export const metricTitle = (metric: Metric): string => titles[metric] ?? metric
 
 /** All the views of a bench, then what failed and what was skipped. Ends with a newline. */
 export function formatReport(bench: Bench, report: Report): string {
-  const parts = bench.views.flatMap((view) => blocksOf(view, report.results).map((block) =>
-    [block.title, view.kind === 'pivot' ? formatPivot(view, block) : formatColumns(view, block)].filter((part) => part !== '').join('\n')))
+  const parts = bench.views.flatMap((view) => blocksOf(view, report.results).map((block) => formatBlock(view, block)))
   const troubles = [
     ...report.failures.map((each) => `failed   ${each.subject}  ${formatParams(each.params)}  run ${each.run + 1}: ${each.reason}`),
     ...report.skips.map((each) => `skipped  ${each.subject}: ${each.reason}`),
@@ -63,6 +78,12 @@ export function formatSpread(values: readonly number[]): string {
   return `${show(median)}${suffix} [${show(min)}..${show(max)}]`
 }
 
+function formatBlock(view: View, block: Block): string {
+  return view.kind === 'pivot'
+    ? `${metricTitle(view.metric)}: ${block.title}\n${formatPivot(view, block)}`
+    : `${block.title}\n${formatColumns(view, block)}`
+}
+
 function formatColumns(view: View & { kind: 'columns' }, block: Block): string {
   const [first] = view.metrics
   const base = block.results.find((result) => result.subject === home && result.metric === first)
@@ -73,7 +94,8 @@ function formatColumns(view: View & { kind: 'columns' }, block: Block): string {
       return metric === first ? [formatSpread(values), ratioTo(base, values)] : [formatSpread(values)]
     }),
   ])
-  return align([['', ...view.metrics.flatMap((metric) => metric === first ? [metricTitle(metric), `vs ${home}`] : [metricTitle(metric)])], ...lines])
+  const header = view.metrics.flatMap((metric) => metric === first ? [metricTitle(metric), `vs ${home}`] : [metricTitle(metric)])
+  return align([['', ...header], ...lines])
 }
 
 function formatPivot(view: View & { kind: 'pivot' }, block: Block): string {
@@ -83,7 +105,7 @@ function formatPivot(view: View & { kind: 'pivot' }, block: Block): string {
     ...results.slice(0, 1).flatMap(keysOf),
     ...labels.map((label) => formatSpread(results.find((result) => labelOf(result) === label)?.values ?? [])),
   ])
-  return align([[...view.rows, ...labels.map((label) => `${label} ${metricTitle(view.metric)}`)], ...lines])
+  return align([[...view.rows, ...labels], ...lines])
 }
 
 /** How many times percore's figure this one is: 0.02x of its tasks/s is a fiftieth, 60x of its latency is sixty times as long. */

@@ -25,12 +25,17 @@ export const errorCodes = {
 export type ErrorCode = keyof typeof errorCodes
 
 /**
- * An error made by percore. Test `error.code`, never the message.
+ * An error made by percore, on whichever thread met it. Test `error.code`, never the message: {@link errorCodes} says when each
+ * happens. What a handler throws is not one of these: it reaches its caller as it was thrown.
  *
  * @example
  * ```ts
- * try { await group.run('nope', 1) } catch (error) {
- *   if (error instanceof PercoreError && error.code === 'ERR_PERCORE_NO_SUCH_HANDLER') console.error(error.message)
+ * import { ExecGroup, PercoreError } from 'percore'
+ *
+ * try {
+ *   await ExecGroup.start('./no-such-module.js')
+ * } catch (error) {
+ *   if (error instanceof PercoreError) console.log(error.code) // ERR_PERCORE_HANDLERS_LOAD
  * }
  * ```
  */

@@ -7,7 +7,18 @@ import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import {
-  type Bench, benches, type Choice, describeMachine, formatReport, payloadNames, plotReports, policyNames, type Report, runBench, type RunnerOptions, toJsonLine,
+  type Bench,
+  benches,
+  type Choice,
+  describeMachine,
+  formatReport,
+  payloadNames,
+  plotReports,
+  policyNames,
+  type Report,
+  runBench,
+  type RunnerOptions,
+  toJsonLine,
 } from '../../bench/index.js'
 import { depthMax, workersMax } from '../group/index.js'
 import { type BenchProgress, createBenchProgress } from './bench-progress.js'
@@ -69,7 +80,8 @@ async function runBenches(names: readonly string[], flags: BenchFlags): Promise<
   const chosen = benches.filter((bench) => names.length === 0 || names.includes(bench.name))
   const machine = describeMachine()
   const repeat = ['percore bench', ...names, ...repeatFlags(flags)].join(' ')
-  if (!flags.json) process.stdout.write(`${machine}\nrepeat: ${repeat}\nevery figure: median [min..max] of runs in fresh processes, interleaved\n\n`)
+  const legend = 'every figure: median [min..max] of runs in fresh processes, interleaved'
+  if (!flags.json) process.stdout.write(`${machine}\nrepeat: ${repeat}\n${legend}\n\n`)
   const progress = createBenchProgress(process.stderr)
   const options = runnerOptions(flags, interruption.signal, progress)
   const entries: { bench: Bench, report: Report }[] = []
@@ -79,7 +91,8 @@ async function runBenches(names: readonly string[], flags: BenchFlags): Promise<
     progress.clear()
     entries.push({ bench, report })
     if (flags.json) for (const skip of report.skips) say(`skipped ${skip.subject}: ${skip.reason}`)
-    process.stdout.write(flags.json ? report.results.map((result) => `${toJsonLine(result)}\n`).join('') : `${formatReport(bench, report)}\n`)
+    const lines = report.results.map((result) => `${toJsonLine(result)}\n`)
+    process.stdout.write(flags.json ? lines.join('') : `${formatReport(bench, report)}\n`)
   }
   process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
   if (interruption.signal.aborted) return exitCodes.interrupted
@@ -112,8 +125,14 @@ function runnerOptions(flags: BenchFlags, signal: AbortSignal, progress: BenchPr
 /** The flags that change figures; where the figures go is nobody else's business. */
 function repeatFlags(flags: BenchFlags): string[] {
   const valued = {
-    '--runs': flags.runs, '--workers': flags.workers, '--in-flight': flags.inFlight, '--payload': flags.payload, '--subjects': flags.subjects, '--rows': flags.rows,
-    '--threads': flags.threads, '--policy': flags.policy,
+    '--runs': flags.runs,
+    '--workers': flags.workers,
+    '--in-flight': flags.inFlight,
+    '--payload': flags.payload,
+    '--subjects': flags.subjects,
+    '--rows': flags.rows,
+    '--threads': flags.threads,
+    '--policy': flags.policy,
   }
   return [
     ...flags.quick ? ['--quick'] : [],
@@ -144,4 +163,6 @@ function listOf<T>(parse: (text: string) => T): (text: string) => T[] {
   return (text) => text.split(',').map((part) => parse(part.trim()))
 }
 
-const unknown = (what: string, name: string, names: readonly string[]): string => `no ${what} named '${name}'; there are ${names.join(', ')}.`
+function unknown(what: string, name: string, names: readonly string[]): string {
+  return `no ${what} named '${name}'; there are ${names.join(', ')}.`
+}

@@ -31,7 +31,7 @@ const commands: Readonly<Record<string, { readonly description: string, load(): 
   },
   bench: {
     description: 'measure percore and its rivals on this machine',
-    load: async () => ((await import('./bench.js' as string)) as { benchCommand(): Command }).benchCommand(),
+    load: async () => (await import('./bench.js')).benchCommand(),
   },
 }
 

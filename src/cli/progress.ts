@@ -2,7 +2,7 @@
  * How far a run is, for people: a model that turns counters into rates, and two ways to show it. Main thread; the model is
  * pure and gets the time as a parameter.
  */
-import { type Options, SingleBar } from 'cli-progress'
+import type { Options } from 'cli-progress'
 import type { Counts } from '../source/index.js'
 import { counted, duration, percent, rate } from './numbers.js'
 
@@ -87,7 +87,7 @@ const barOptions: Options = {
 }
 
 /** Shows a run until it is stopped: a line that is redrawn on a terminal, a line now and then elsewhere. Both on standard error. */
-export function showProgress(style: ProgressStyle, sizeBytes: number | undefined, read: () => Reading): { stop(): void } {
+export async function showProgress(style: ProgressStyle, sizeBytes: number | undefined, read: () => Reading): Promise<{ stop(): void }> {
   if (style === 'none') return { stop: () => undefined }
   const model = createProgressModel(sizeBytes, read())
   if (style === 'plain' || !process.stderr.isTTY) {
@@ -97,6 +97,7 @@ export function showProgress(style: ProgressStyle, sizeBytes: number | undefined
     }, plainIntervalMs).unref()
     return { stop: () => clearInterval(timer) }
   }
+  const { default: { SingleBar } } = await import('cli-progress') // only where a bar is shown: it takes 15 ms to load
   const bar = new SingleBar({ ...barOptions, format: sizeBytes === undefined ? '{text}' : '{bar} {percentage}% · {text}' })
   bar.start(sizeBytes ?? 1, 0, { text: 'starting' })
   const timer = setInterval(() => {

@@ -21,6 +21,7 @@ import {
   type RowFailure,
   rowsWorkerUrl,
   type WorkerJob,
+  workerYoungMbMax,
 } from '../source/index.js'
 import { type ExitCode, exitCodeOf, exitCodes, report, say } from './exit.js'
 import { counted } from './numbers.js'
@@ -109,7 +110,9 @@ async function run(module: string, options: RunOptions): Promise<ExitCode> {
   } catch (error) {
     return report(error)
   } finally {
-    await group?.terminate()
+    // With nothing in flight any more, close waits for what handlers print.
+    if (group?.stats().inFlight === 0) await group.close()
+    else await group?.terminate()
     await input?.close()
     for (const output of outputs) await output.close()
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
@@ -125,10 +128,11 @@ async function startGroup(module: string, options: RunOptions): Promise<RowsGrou
     keepRaw: options.onError.kind === 'dead-letter',
     lineBytesMax: options.maxLineBytes,
   }
-  const group: RowsGroup = await ExecGroup.start(rowsWorkerUrl, { workers: options.workers, depth: options.depth, workerData })
+  const { workers, depth } = options
+  const group: RowsGroup = await ExecGroup.start(rowsWorkerUrl, { workers, depth, workerData, resourceLimits: { maxYoungGenerationSizeMb: workerYoungMbMax } })
   try {
     // One for each worker: a module that does not load says so before anything is read or written.
-    await Promise.all(Array.from({ length: options.workers }, () => group.run('open')))
+    await Promise.all(Array.from({ length: workers }, () => group.run('open')))
   } catch (error) {
     await group.terminate()
     throw error
@@ -162,7 +166,7 @@ async function runRows(
     },
   })
   const read = (): Reading => ({ atMs: performance.now(), counts: { ...job.counts }, idleMs: idleMs(group) })
-  const progress = showProgress(options.progress, input.sizeBytes, read)
+  const progress = await showProgress(options.progress, input.sizeBytes, read)
   const end = await job.end
   progress.stop()
 

@@ -6,7 +6,7 @@ import { count, counted, duration, percent, rate } from './numbers.js'
 export interface RunStats {
   readonly status: MapLinesEnd['status']
   readonly exitCode: number
-  /** Lines of the input that are dealt with, blank ones too: everything up to this line is written or accounted for. */
+  /** Lines of the input that are dealt with, blank ones too. After an interruption of an ordered run: continue with the next. */
   readonly lines: number
   /** Lines that are not blank. */
   readonly rows: number
@@ -67,8 +67,12 @@ export function summaryText(stats: RunStats): string {
 }
 
 function headline({ status, lines }: RunStats): string {
-  if (status === 'done') return ''
-  return status === 'row-failed' ? `stopped at line ${count(lines)}: ` : `${status === 'interrupted' ? 'interrupted' : 'stopped'} after line ${count(lines)}: `
+  switch (status) {
+    case 'done': return ''
+    case 'interrupted': return `interrupted after line ${count(lines)}: `
+    case 'row-failed': return `stopped at line ${count(lines)}: `
+    default: return 'stopped: '
+  }
 }
 
 /** A failure for people: where and what, and the line with a mark under the column. */

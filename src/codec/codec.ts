@@ -45,14 +45,7 @@ export interface CodecOptions {
 
 /**
  * The codec of the calling thread over a memory. `heap` is the thread's own handle; blocks of other threads' heaps come back
- * through its `free`.
- *
- * @example
- * ```ts
- * const codec = createCodec(words, heap)
- * const tag = codec.encode({ id: 7, tags: ['a'] }, at)
- * codec.decode(tag, at)   // { id: 7, tags: ['a'] }, perhaps on another thread
- * ```
+ * through its `free`. The sender keeps the tag that `encode` gives beside the descriptor; whoever reads it passes it to `decode`, once.
  */
 export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions = {}): Codec {
   const { buffer, i32, f64, u8 } = words

@@ -17,9 +17,16 @@ export type CodecHeap = Pick<SharedHeap, 'malloc' | 'free'>
  *
  * @example
  * ```ts
- * const block = group.alloc(pixels.byteLength)
- * block.bytes.set(pixels)
- * const result = await group.run('blur', block)   // `block` is the worker's now
+ * import { ExecGroup } from 'percore'
+ * import type handlers from './handlers.js'
+ *
+ * const group = await ExecGroup.start<typeof handlers>(new URL('./handlers.js', import.meta.url))
+ * const block = group.alloc(8_294_400)
+ * block.bytes.fill(1)
+ * const inverted = await group.run('invert', block) // from here on `block` is the worker's, and `inverted` ours
+ * console.log(inverted.bytes[0]) // 254
+ * inverted.free()
+ * await group.close()
  * ```
  */
 export class SharedBlock {

@@ -17,7 +17,28 @@ export interface LoadView {
   isAwake(worker: number): boolean
 }
 
-/** Picks a worker with room, or −1 when none has any. */
+/**
+ * Which worker a task goes to. Write your own when tasks or workers are not all alike. `pick` returns a worker with room, or −1
+ * when none has any; then the task waits, or `push` says false. It is called on the group's thread, once per task: it must not
+ * allocate, and must not call the group.
+ *
+ * @example
+ * ```ts
+ * import { type Balancer, ExecGroup } from 'percore'
+ * import type handlers from './handlers.js'
+ *
+ * const fillFirst: Balancer = {
+ *   pick(load) {
+ *     for (let worker = 0; worker < load.workers; worker++) if (load.room(worker) > 0) return worker
+ *     return -1
+ *   },
+ * }
+ * const url = new URL('./handlers.js', import.meta.url)
+ * const group = await ExecGroup.start<typeof handlers>(url, { balance: fillFirst })
+ * console.log(await group.run('greet', 'Ada')) // Hello Ada, from worker 0
+ * await group.close()
+ * ```
+ */
 export interface Balancer {
   pick(load: LoadView): number
 }
@@ -43,11 +64,15 @@ function roundRobin(): Balancer {
 }
 
 /**
- * The balancers that come with percore.
+ * The balancers that come with percore. Each call makes a fresh one, for one group.
  *
  * @example
  * ```ts
- * const group = await ExecGroup.start(url, { balance: balance.roundRobin() })
+ * import { balance, ExecGroup } from 'percore'
+ *
+ * const handlers = new URL('./handlers.js', import.meta.url)
+ * const group = await ExecGroup.start(handlers, { balance: balance.roundRobin() })
+ * await group.close()
  * ```
  */
 export const balance: { roundRobin(): Balancer } = { roundRobin }

@@ -6,10 +6,10 @@
  * completion ever finds its lane full, and no worker ever blocks on a completion.
  *
  * ```
- *  submit ─ encode into the lane ─┬─ 8 pending  ─▶ publish + ring
- *                                 └─ end of turn ─▶ publish + ring      (one microtask for all)
+ *  submit ─ encode into the lane ─┬─ 8 pending  ─▶ publish, and ring at the first of the turn
+ *                                 └─ end of turn ─▶ publish and ring       (one microtask for all)
  *  polling (setImmediate): drain ≤ 1024 completions a turn ─▶ settle, return credits, admit who waits
- *     ├─ 2 turns without one, and every core has a busy worker ─▶ nap ≤ 0.2 ms
+ *     ├─ 8 turns without one, and every core has a busy worker ─▶ nap ≤ 0.2 ms
  *     └─ 50 turns without one ─▶ arm the doorbell, hold the process alive, sleep until a worker's message
  * ```
  */
@@ -19,13 +19,15 @@ import type { SharedHeap } from '../memory/index.js'
 import { doorbellMode, LaneConsumer, LaneProducer, recoverConsumed, recoverProduced, ring, Sleeper } from '../ring/index.js'
 import type { Balancer, LoadView } from './balance.js'
 import { type Fabric, laneAt, slotAt, slotLayout } from './fabric.js'
+import { type Reject, type Resolve, TaskSlab } from './slab.js'
 import { descriptor, status } from './task.js'
 import { type WaitingCall, WaitingLine } from './waiting.js'
 
 /**
  * Descriptors gathered before they are published within a turn. Small, so that the worker runs the first while the rest are
- * still being encoded: echoing with 64 in flight went from 1.7 to 4.8 M tasks/s when this went from 64 to 8. It does not mean
- * more wake-ups (7–15 µs each): one worker is woken once and finds all that follows.
+ * still being encoded: echoing with 64 in flight and one worker went from 1.7 to 4.8 M tasks/s when this went from 64 to 8.
+ * A sleeping worker is rung at the first of them and at the end of the turn only: where cores are short it would take this
+ * thread's, find eight tasks and go back to sleep, and be woken again for the next eight.
  */
 const publishBatch = 8
 
@@ -37,15 +39,13 @@ const emptyTurnsMax = 50
 
 /**
  * When this thread and the busy workers are more than the cores, looking takes a core from a worker. Then it naps after so many
- * turns: with tasks of 2 µs two workers on two cores went from 1.1 to 1.75 times one thread, with 20 µs from 1.6 to 2.0.
+ * turns: with tasks of 2 µs two workers on two cores went from 1.1 to 1.7 times one thread, with 20 µs from 1.6 to 1.9. Not
+ * sooner, since being woken from a nap costs some 20 µs, which tasks of less than a microsecond would feel.
  */
-const emptyTurnsBeforeNap = 2
+const emptyTurnsBeforeNap = 8
 
 /** How long a nap keeps the event loop from the caller's other work at most; a worker that runs out of tasks ends it sooner. */
 const napMs = 0.2
-
-export type Resolve = (value: unknown) => void
-export type Reject = (error: unknown) => void
 
 /** What the dispatcher asks of the threads behind the lanes. */
 export interface Threads {
@@ -89,18 +89,12 @@ export class Dispatcher implements LoadView {
   readonly #lost: (PercoreError | undefined)[]
   readonly #sleeper: Sleeper
 
-  // The task slab, by task index. `worker` is −1 for a free slot.
-  readonly #free: Int32Array
-  #freeTop: number
-  readonly #generation: Int32Array
-  readonly #worker: Int32Array
-  readonly #position: Int32Array
-  readonly #resolve: Resolve[]
-  readonly #reject: Reject[]
-
+  readonly #slab: TaskSlab
   readonly #waiting = new WaitingLine()
   #encoding = false
   #flushScheduled = false
+  /** How often a lane was published in this turn, by worker; it was rung for the first. */
+  readonly #published: Int32Array
   #polling = false
   #armed = false
   #emptyTurns = 0
@@ -110,7 +104,6 @@ export class Dispatcher implements LoadView {
     const { fabric, threads, depth } = parts
     const { workers } = fabric
     const { i32 } = fabric.words
-    const tasks = workers * depth
     this.workers = workers
     this.#i32 = i32
     this.#heap = parts.heap
@@ -127,15 +120,10 @@ export class Dispatcher implements LoadView {
       this.#bells.push(() => threads.sendBell(worker))
     }
     this.#credits = new Int32Array(workers).fill(depth)
+    this.#published = new Int32Array(workers)
     this.#lost = Array.from({ length: workers })
     this.#sleeper = new Sleeper(i32, slotAt(0) + slotLayout.doorbell, () => this.#completions.some((lane) => lane.poll() > 0))
-    this.#free = Int32Array.from({ length: tasks }, (_, task) => tasks - 1 - task)
-    this.#freeTop = tasks
-    this.#generation = new Int32Array(tasks)
-    this.#worker = new Int32Array(tasks).fill(-1)
-    this.#position = new Int32Array(tasks)
-    this.#resolve = Array.from({ length: tasks }, () => forget)
-    this.#reject = Array.from({ length: tasks }, () => forget)
+    this.#slab = new TaskSlab(workers * depth)
   }
 
   room(worker: number): number {
@@ -250,7 +238,7 @@ export class Dispatcher implements LoadView {
     const lane = this.#lanes[worker]
     const slot = lane.claim()
     if (slot < 0) invariant(false, 'a credit found its lane full')
-    const task = this.#free[this.#freeTop - 1]
+    const task = this.#slab.next()
     let tag: number
     if (typeof value === 'number') {
       tag = this.#codec.encode(value, slot + descriptor.payload)
@@ -259,19 +247,18 @@ export class Dispatcher implements LoadView {
     }
     i32[slot + descriptor.head] = handler | (tag << 16)
     i32[slot + descriptor.task] = task
-    i32[slot + descriptor.generation] = this.#generation[task]
-    this.#freeTop--
-    this.#worker[task] = worker
-    this.#position[task] = lane.written
-    this.#resolve[task] = resolve
-    this.#reject[task] = reject
+    i32[slot + descriptor.generation] = this.#slab.generation[task]
+    this.#slab.take(worker, lane.written, resolve, reject)
     this.#credits[worker]--
     this.inFlightTotal++
     lane.commit()
-    if (lane.pending >= publishBatch) this.#publish(worker)
-    else if (!this.#flushScheduled) {
+    if (!this.#flushScheduled) {
       this.#flushScheduled = true
       queueMicrotask(this.#flush)
+    }
+    if (lane.pending >= publishBatch) {
+      lane.publish()
+      if (this.#published[worker]++ === 0) this.#ring(worker)
     }
     if (!this.#polling) this.#startPolling()
   }
@@ -289,13 +276,17 @@ export class Dispatcher implements LoadView {
   readonly #flush = (): void => {
     this.#flushScheduled = false
     for (let worker = 0; worker < this.workers; worker++) {
-      if (this.#lanes[worker].pending !== 0) this.#publish(worker)
+      const lane = this.#lanes[worker]
+      const early = this.#published[worker]
+      this.#published[worker] = 0
+      if (lane.pending !== 0) lane.publish()
+      else if (early <= 1) continue
+      this.#ring(worker)
     }
     if (this.queued > 0) this.#admit()
   }
 
-  #publish(worker: number): void {
-    this.#lanes[worker].publish()
+  #ring(worker: number): void {
     ring(this.#i32, this.#doorbells[worker], this.#bells[worker])
   }
 
@@ -353,17 +344,18 @@ export class Dispatcher implements LoadView {
     if (ready === 0) return 0
     const count = ready < limit ? ready : limit
     const i32 = this.#i32
+    const slab = this.#slab
     for (let i = 0; i < count; i++) {
       const slot = lane.peek()
       lane.advance()
       const head = i32[slot + descriptor.head]
       const task = i32[slot + descriptor.task]
-      if (this.#generation[task] !== i32[slot + descriptor.generation]) {
+      if (slab.generation[task] !== i32[slot + descriptor.generation]) {
         this.#codec.release(head >>> 16, slot + descriptor.payload)
         continue
       }
-      const resolve = this.#resolve[task]
-      const reject = this.#reject[task]
+      const resolve = slab.resolve[task]
+      const reject = slab.reject[task]
       this.#retire(task)
       const value = this.#codec.decode(head >>> 16, slot + descriptor.payload)
       if ((head & 0xffff) === status.ok) resolve(value)
@@ -375,19 +367,14 @@ export class Dispatcher implements LoadView {
 
   /** Takes a task out of the slab and returns its credit. */
   #retire(task: number): void {
-    this.#generation[task] = (this.#generation[task] + 1) | 0
-    this.#resolve[task] = forget
-    this.#reject[task] = forget
-    this.#credits[this.#worker[task]]++
-    this.#worker[task] = -1
-    this.#free[this.#freeTop++] = task
+    this.#credits[this.#slab.retire(task)]++
     this.inFlightTotal--
   }
 
   #failWhere(worker: number, error: PercoreError, chosen: (position: number) => boolean): void {
-    for (let task = 0; task < this.#worker.length; task++) {
-      if (this.#worker[task] !== worker || !chosen(this.#position[task])) continue
-      const reject = this.#reject[task]
+    for (const task of this.#slab.heldBy(worker)) {
+      if (!chosen(this.#slab.position[task])) continue
+      const reject = this.#slab.reject[task]
       this.#retire(task)
       reject(error)
     }
@@ -415,5 +402,3 @@ export class Dispatcher implements LoadView {
     }
   }
 }
-
-function forget(): void {}

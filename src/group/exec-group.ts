@@ -10,11 +10,12 @@ import { ceilPowerOfTwo, PercoreError } from '../base/index.js'
 import { createCodec, SharedBlock } from '../codec/index.js'
 import { type AuditReport, createHeap, type SharedHeap } from '../memory/index.js'
 import { balance, type Balancer } from './balance.js'
-import { Dispatcher, type Reject, type Resolve } from './dispatcher.js'
+import { Dispatcher } from './dispatcher.js'
 import { createFabric, depthMax, type Fabric, memoryBytesMax, memoryBytesMin, slotAt, slotLayout, workersMax } from './fabric.js'
 import type { HandlerArguments, HandlerName, HandlerResult, Handlers, HandlerValue, UntypedHandlers } from './handlers.js'
 import type { Idle } from './idle.js'
 import { mapConcurrencyMax, mapOver, type MapOptions } from './map.js'
+import type { Reject, Resolve } from './slab.js'
 import { Supervisor, type WorkerResourceLimits } from './supervisor.js'
 
 /** Tasks a worker may hold at a time by default: enough to keep it fed for 100 µs, few enough to spread evenly. */
@@ -26,6 +27,19 @@ const maxQueueDefault = 1_000_000
 /** Heap records beyond one per thread: a thread that dies while it starts may lose one. */
 const spareHeapRecords = 8
 
+/**
+ * How to start a group; every one has a default that is right for most programs. A value out of range is ERR_PERCORE_INVALID_OPTION.
+ *
+ * @example
+ * ```ts
+ * import { ExecGroup, type ExecGroupOptions } from 'percore'
+ *
+ * const options: ExecGroupOptions = { workers: 2, depth: 64, maxQueue: 10_000, workerData: { locale: 'en' } }
+ * const group = await ExecGroup.start(new URL('./handlers.js', import.meta.url), options)
+ * console.log(group.handlers, group.workers) // [ 'double', 'greet', 'invert' ] 2
+ * await group.close()
+ * ```
+ */
 export interface ExecGroupOptions {
   /** How many worker threads. Default: one per available core. 1 … 256. */
   readonly workers?: number
@@ -62,6 +76,7 @@ export interface WorkerStats {
   readonly restarts: number
 }
 
+/** What {@link ExecGroup.stats} gives: numbers of one moment each, not all of the same one. */
 export interface GroupStats {
   readonly workers: readonly WorkerStats[]
   /** Tasks pushed and not yet settled. */
@@ -98,7 +113,11 @@ function capture(resolve: Resolve, reject: Reject): void {
 /**
  * A group of workers that run a module's handlers.
  *
- * Use it for work of about a microsecond and more that need not run on this thread. Use the plain function call for less.
+ * Use it for work of about a microsecond and more that need not run on this thread. Use the plain function call for less. Start one
+ * group and keep it: starting takes tens of milliseconds. It is used by the thread that started it; an idle one keeps no process alive.
+ *
+ * Events: `failure` ({@link PushFailure}) when a pushed task failed; `died` (worker, error) when a worker's thread ended and its
+ * successor is being started; `replaced` (worker) when that runs.
  *
  * @example
  * ```ts
@@ -194,6 +213,17 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
    *
    * Rejects with what the handler threw, or ERR_PERCORE_NO_SUCH_HANDLER, ERR_PERCORE_NOT_CLONEABLE, ERR_PERCORE_QUEUE_FULL,
    * ERR_PERCORE_WORKER_DIED, ERR_PERCORE_OUT_OF_MEMORY, ERR_PERCORE_CLOSED.
+   *
+   * @example
+   * ```ts
+   * import { ExecGroup } from 'percore'
+   * import type handlers from './handlers.js'
+   *
+   * const group = await ExecGroup.start<typeof handlers>(new URL('./handlers.js', import.meta.url))
+   * const doubled = await Promise.all([1, 2, 3].map((n) => group.run('double', n)))
+   * console.log(doubled) // [ 2, 4, 6 ]
+   * await group.close()
+   * ```
    */
   run<K extends HandlerName<H>>(name: K, ...value: HandlerArguments<H[K]>): Promise<HandlerResult<H[K]>>
   run(name: string, value?: unknown): Promise<unknown> {
@@ -205,9 +235,24 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   }
 
   /**
-   * Fire and forget: true when the task was taken, false when all workers are full. A failure is the event `failure`.
+   * Fire and forget: true when the task was taken, false when all workers are full. Use it when nobody needs the result: it costs no
+   * promise, and says at once when to slow down. A failure is the event `failure`.
    *
    * @throws PercoreError ERR_PERCORE_NO_SUCH_HANDLER, ERR_PERCORE_NOT_CLONEABLE, ERR_PERCORE_OUT_OF_MEMORY, ERR_PERCORE_CLOSED
+   *
+   * @example
+   * ```ts
+   * import { ExecGroup } from 'percore'
+   * import type handlers from './handlers.js'
+   *
+   * const url = new URL('./handlers.js', import.meta.url)
+   * const group = await ExecGroup.start<typeof handlers>(url, { workers: 2, depth: 64 })
+   * group.on('failure', ({ handler, error }) => console.error(handler, error))
+   * let taken = 0
+   * while (group.push('double', taken)) taken++
+   * console.log(taken) // 128
+   * await group.close() // waits for them
+   * ```
    */
   push<K extends HandlerName<H>>(name: K, ...value: HandlerArguments<H[K]>): boolean
   push(name: string, value?: unknown): boolean {
@@ -218,11 +263,19 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
 
   /**
    * Runs a handler on every item of an iterable and yields the results, in order by default. Takes items only as fast as
-   * they are worked off. The first failure ends it; so does leaving the loop.
+   * they are worked off, so a source of any length takes no more memory than `concurrency` items. The first failure ends it, thrown
+   * where the results are read; so does leaving the loop.
+   *
+   * @throws PercoreError ERR_PERCORE_NO_SUCH_HANDLER, ERR_PERCORE_INVALID_OPTION, ERR_PERCORE_CLOSED; while reading, what `run` rejects with
    *
    * @example
    * ```ts
-   * for await (const doubled of group.map('double', [1, 2, 3])) console.log(doubled)
+   * import { ExecGroup } from 'percore'
+   * import type handlers from './handlers.js'
+   *
+   * const group = await ExecGroup.start<typeof handlers>(new URL('./handlers.js', import.meta.url))
+   * for await (const doubled of group.map('double', [1, 2, 3])) console.log(doubled) // 2, 4, 6
+   * await group.close()
    * ```
    */
   map<K extends HandlerName<H>>(
@@ -241,7 +294,8 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   }
 
   /**
-   * A block of shared memory to fill and pass to a handler: it moves there without being copied, and is the handler's to free.
+   * A block of shared memory to fill and pass to a handler: it moves there without being copied, and is the handler's to free. Use it
+   * for payloads of a few KiB and more; its content is undefined at first. See {@link SharedBlock} for an example.
    *
    * @throws PercoreError ERR_PERCORE_OUT_OF_MEMORY
    */
@@ -249,7 +303,22 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     return new SharedBlock(this.#heap.handle.buffer, this.#heap.malloc(bytes), bytes, this.#heap.free)
   }
 
-  /** Counters, read from shared memory at no cost to the workers. */
+  /**
+   * Counters, read from shared memory at no cost to the workers; also after `close`.
+   *
+   * @example
+   * ```ts
+   * import { ExecGroup } from 'percore'
+   * import type handlers from './handlers.js'
+   *
+   * const url = new URL('./handlers.js', import.meta.url)
+   * const group = await ExecGroup.start<typeof handlers>(url, { workers: 1 })
+   * await group.run('double', 21)
+   * const { workers: [first], inFlight } = group.stats()
+   * console.log(first.tasks, first.failures, inFlight) // 1 0 0
+   * await group.close()
+   * ```
+   */
   stats(): GroupStats {
     const { i32, f64 } = this.#fabric.words
     const now = performance.timeOrigin + performance.now()
@@ -280,7 +349,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     return this.#heap.audit({ quiet: this.#dispatcher.inFlightTotal === 0 })
   }
 
-  /** Takes no more calls, waits until all tasks are settled, then ends the threads. Idempotent. */
+  /** Takes no more calls, waits until all tasks are settled, then ends the threads. Idempotent; `await using` does the same. */
   close(): Promise<void> {
     this.#closed = true
     this.#ended ??= this.#dispatcher.whenIdle().then(() => this.#supervisor.close())

@@ -56,8 +56,11 @@ export const memoryBytesDefault: number = 4 * 2 ** 30
 /** The longest buffer that can be viewed as bytes, see {@link memoryBytesDefault}. */
 export const memoryBytesMax: number = 4 * 2 ** 30
 
-/** The smallest fabric that can still hold some payloads. */
+/** The smallest fabric. */
 export const memoryBytesMin: number = 16 * 2 ** 20
+
+/** What must be left for payloads beside the lanes. */
+const heapBytesMin = 8 * 2 ** 20
 
 export interface Fabric {
   readonly words: Words
@@ -83,6 +86,12 @@ export function laneAt(fabric: Fabric, worker: number, way: 'toWorker' | 'fromWo
 export function createFabric(workers: number, laneCapacity: number, memoryBytes?: number): Fabric {
   const fixedBytes = 4 * (controlWords + (workers + 1) * slotWords + 2 * workers * laneWords(laneCapacity))
   const heapOffset = alignUp(fixedBytes, heapAlignment)
+  if (memoryBytes !== undefined && memoryBytes < heapOffset + heapBytesMin) {
+    throw new PercoreError(
+      'ERR_PERCORE_INVALID_OPTION',
+      `memoryBytes is ${memoryBytes}, but ${workers} workers of depth ${laneCapacity} need ${heapOffset + heapBytesMin}. Raise it, or lower one of them.`,
+    )
+  }
   const buffer = reserve(memoryBytes, heapOffset)
   const words = wordsOf(buffer)
   const fabric = { words, workers, laneCapacity, heapOffset }
@@ -114,7 +123,7 @@ function reserve(wanted: number | undefined, fixedBytes: number): SharedArrayBuf
       return new SharedArrayBuffer(bytes, { maxByteLength: bytes })
     } catch (error) {
       bytes /= 2
-      if (wanted !== undefined || bytes < memoryBytesMin + fixedBytes) {
+      if (wanted !== undefined || bytes < fixedBytes + heapBytesMin) {
         throw new PercoreError(
           'ERR_PERCORE_OUT_OF_MEMORY',
           `this machine refused to reserve ${wanted ?? memoryBytesDefault} bytes of address space. Pass a smaller memoryBytes.`,

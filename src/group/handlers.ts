@@ -5,17 +5,32 @@
 import { PercoreError } from '../base/index.js'
 import type { SharedBlock } from '../codec/index.js'
 
-/** What a handler is given beside its value. Valid on the worker's thread only. */
+/**
+ * What a handler is given beside its value: the same object for every task of a worker. Valid on the worker's thread only.
+ *
+ * @example
+ * ```ts
+ * import { defineHandlers } from 'percore'
+ *
+ * export default defineHandlers({
+ *   ramp(length: number, ctx) {
+ *     const block = ctx.alloc(length)
+ *     for (let i = 0; i < length; i++) block.bytes[i] = i
+ *     return block // moves to the caller, who frees it
+ *   },
+ * })
+ * ```
+ */
 export interface Context {
   /** Which worker of the group runs this task: 0 … workers − 1. A replaced worker keeps its number. */
   readonly worker: number
   /** The `workerData` option of the group, cloned once per worker. */
   readonly workerData: unknown
-  /** A block of shared memory to fill and return: it moves to the caller without being copied. */
+  /** A block of shared memory to fill and return: it moves to the caller without being copied. Throws ERR_PERCORE_OUT_OF_MEMORY. */
   alloc(bytes: number): SharedBlock
 }
 
-/** A function that runs on a worker: one value in, one result (or a promise of one) out. */
+/** A function that runs on a worker: one value in, one result (or a promise of one) out. What it throws, its caller gets. */
 export type Handler = (value: never, context: Context) => unknown
 
 /** A module's handlers by name. */
@@ -28,11 +43,11 @@ export type UntypedHandlers = { readonly [name: string]: (value?: unknown, conte
 export type HandlerName<H> = keyof H & string
 
 /** What to pass to a handler: nothing when it takes nothing. */
-export type HandlerArguments<F> = F extends () => unknown
-  ? [value?: undefined]
-  : F extends (value: infer V, ...rest: never[]) => unknown
-    ? undefined extends V ? [value?: V] : [value: V]
-    : never
+export type HandlerArguments<F> = F extends (...args: infer A) => unknown
+  ? A extends readonly []
+    ? [value?: undefined]
+    : undefined extends A[0] ? [value?: A[0]] : [value: A[0]]
+  : never
 
 /** What a handler's caller gets. */
 export type HandlerResult<F> = F extends (...args: never[]) => infer R ? Awaited<R> : never
@@ -41,14 +56,22 @@ export type HandlerResult<F> = F extends (...args: never[]) => infer R ? Awaited
 export type HandlerValue<F> = HandlerArguments<F>[0]
 
 /**
- * Names a module's handlers and keeps their types, so that `ExecGroup.start<typeof handlers>` checks every call.
+ * Names a module's handlers and keeps their types, so that `ExecGroup.start<typeof handlers>` checks every call. Use it in a module of
+ * its own: each worker loads that module once, so what stands beside the handlers is prepared once per worker. Any thread; it only
+ * returns what it is given. (The examples of percore's other doc comments use this module.)
  *
  * @example
  * ```ts
- * import { defineHandlers } from 'percore'
+ * // handlers.ts
+ * import { defineHandlers, type SharedBlock } from 'percore'
+ *
  * export default defineHandlers({
  *   double: (n: number) => n * 2,
- *   async greet(name: string, ctx) { return `${name} from worker ${ctx.worker}` },
+ *   async greet(name: string, ctx) { return `Hello ${name}, from worker ${ctx.worker}` },
+ *   invert(image: SharedBlock) {
+ *     image.bytes.forEach((value, i, bytes) => { bytes[i] = 255 - value })
+ *     return image
+ *   },
  * })
  * ```
  */

@@ -4,13 +4,29 @@
  * Invariant: at most `concurrency` items have been taken from the source and not yet been yielded, so neither the source nor
  * the consumer can make memory grow.
  */
-import type { Reject, Resolve } from './dispatcher.js'
+import type { Reject, Resolve } from './slab.js'
 
 /** The widest window: it is also how far results may be out of order before they wait. */
 export const mapConcurrencyMax = 65_536
 
+/**
+ * How `map` goes about it.
+ *
+ * @example
+ * ```ts
+ * import { ExecGroup } from 'percore'
+ * import type handlers from './handlers.js'
+ *
+ * const group = await ExecGroup.start<typeof handlers>(new URL('./handlers.js', import.meta.url))
+ * const results = group.map('double', [3, 1, 2], { ordered: false, concurrency: 2 })
+ * let total = 0
+ * for await (const doubled of results) total += doubled
+ * console.log(total) // 12
+ * await group.close()
+ * ```
+ */
 export interface MapOptions {
-  /** Yield in the order of the items (default), or as results come. */
+  /** Yield in the order of the items (default), or as results come, so that a slow one holds nobody up. */
   readonly ordered?: boolean
   /** Items in flight at most. Default 256 per worker: enough to keep each fed, small enough to stay in cache. */
   readonly concurrency?: number

@@ -22,7 +22,7 @@ const startAttemptsMax = 3
 /** The pause before the second attempt; it doubles for each further one. */
 const startPauseMs = 50
 
-/** How long a thread may take to end by itself when the group closes, before it is terminated: its timers may be endless. */
+/** How long a thread may take to end by itself when the group closes, before it is terminated: it may be printing endlessly. */
 const closeGraceMs = 2000
 
 export interface SupervisorOptions {
@@ -137,8 +137,8 @@ export class Supervisor {
     const thread = new Worker(new URL('./worker.js', import.meta.url), {
       workerData: brief,
       name: `percore ${worker}`,
-      // A program given by --input-type must not make the worker's file a program given so.
-      execArgv: process.execArgv.filter((argument) => !argument.startsWith('--input-type')),
+      // Node refuses to start a worker's file with the flag of a program that was given as text.
+      ...(process.execArgv.some((argument) => argument.startsWith('--input-type')) ? { execArgv: [] } : {}),
       ...(resourceLimits === undefined ? {} : { resourceLimits }),
     } as ConstructorParameters<typeof Worker>[1])
     this.#threads[worker] = thread

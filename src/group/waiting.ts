@@ -1,5 +1,5 @@
 /** Calls that wait for a worker with room, first come first served. One thread. */
-import type { Reject, Resolve } from './dispatcher.js'
+import type { Reject, Resolve } from './slab.js'
 
 export interface WaitingCall {
   readonly handler: number

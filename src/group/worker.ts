@@ -101,11 +101,16 @@ async function main(brief: WorkerBrief): Promise<void> {
     closed: () => {
       i32[slot + slotLayout.heapRecord] = noRecord
       heap.detach()
-      port?.close()
+      drainStandardStreams(() => process.exit())
     },
   })
   port?.on('message', wake)
   say({ names: table.names })
+}
+
+/** What handlers have printed reaches the main thread before this one ends. */
+function drainStandardStreams(then: () => void): void {
+  process.stdout.write('', () => process.stderr.write('', then))
 }
 
 /** True while there is more for the event loop to wait for than the supervisor's port. */

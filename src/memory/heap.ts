@@ -46,14 +46,19 @@ const { H_RECORDS, MAGIC_VALUE } = layout
 const RECORDS_DEFAULT = 64
 
 /**
- * Lays out a new heap and attaches the calling thread.
+ * Lays out a new heap and attaches the calling thread. Use a heap for data that threads hand to each other by address, when cloning
+ * it is too slow; within a group, `group.alloc` does this. Throws ERR_PERCORE_INVALID_OPTION for options that cannot be used.
  *
  * @example
  * ```ts
- * const heap = createHeap({ bytes: 1 << 30 })
+ * import { createHeap } from 'percore/heap'
+ *
+ * const heap = createHeap({ bytes: 2 ** 30 }) // address space: memory is used when touched
  * const ptr = heap.malloc(100)
- * heap.bytes(ptr, 100).fill(7)
- * new Worker(url, { workerData: { heap: heap.handle, ptr } })   // there: attachHeap(workerData.heap).free(workerData.ptr)
+ * heap.f64(ptr, 12).fill(1.5)
+ * console.log(heap.f64(ptr, 12)[11], heap.usableSize(ptr)) // 1.5 112
+ * heap.free(ptr)
+ * console.log(heap.stats().records[0].blocksUsed, heap.audit().ok) // 0 true
  * ```
  */
 export function createHeap(options: HeapOptions): SharedHeap {
@@ -106,6 +111,24 @@ function newBuffer(bytes: number | undefined): SharedArrayBuffer {
 /**
  * Attaches the calling thread to a heap made elsewhere: it takes over the record, with all pages, of a thread that ended, or a fresh one.
  * Throws ERR_PERCORE_INVALID_OPTION when there is no heap, and ERR_PERCORE_OUT_OF_MEMORY when all records are held.
+ *
+ * @example
+ * ```ts
+ * import { isMainThread, Worker, workerData } from 'node:worker_threads'
+ * import { attachHeap, createHeap } from 'percore/heap'
+ *
+ * if (isMainThread) {
+ *   const heap = createHeap({ bytes: 2 ** 30 })
+ *   const ptr = heap.malloc(100)
+ *   heap.bytes(ptr, 100).fill(7)
+ *   new Worker(new URL(import.meta.url), { workerData: { handle: heap.handle, ptr } })
+ * } else {
+ *   const heap = attachHeap(workerData.handle)
+ *   console.log(heap.bytes(workerData.ptr, 100)[99]) // 7
+ *   heap.free(workerData.ptr) // whoever holds the address may free it
+ *   heap.detach()
+ * }
+ * ```
  */
 export function attachHeap(handle: HeapHandle): SharedHeap {
   const { buffer, byteOffset } = handle

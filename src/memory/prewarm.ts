@@ -17,7 +17,17 @@ export type PrewarmPlan = readonly { readonly bytes: number; readonly count: num
 const KIB = 1024
 const PAGE_BYTES = 4096
 
-/** Small middle sizes are used most: 16/16/12 hot, 8/8 warm, 4/4 cold; 1.6 MiB per thread. */
+/**
+ * The plan of `heap.prewarm()`. Small middle sizes are used most: 16/16/12 hot, 8/8 warm, 4/4 cold; 1.6 MiB per thread.
+ *
+ * @example
+ * ```ts
+ * import { createHeap, defaultPlan } from 'percore/heap'
+ *
+ * const heap = createHeap({ bytes: 2 ** 30 })
+ * console.log(heap.prewarm([...defaultPlan, { bytes: 64, count: 1000 }])) // 1751552
+ * ```
+ */
 export const defaultPlan: PrewarmPlan = [
   { bytes: 8 * KIB, count: 16 },
   { bytes: 16 * KIB, count: 16 },

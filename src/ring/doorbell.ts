@@ -31,7 +31,28 @@ const { running, blocked, inLoop, napping } = doorbellMode
 /** Words of a doorbell: a cache line of its own, since every producer reads it once per batch. */
 export const doorbellWords = 16
 
-/** The sleeping side. */
+/**
+ * The sleeping side, for the one thread that consumes. Use it when there is nothing to do: `block` for a thread that waits for nothing
+ * else, `nap` when work is due soon, `parkInLoop` for one that also has timers, sockets or promises.
+ *
+ * @example
+ * ```ts
+ * import { isMainThread, Worker, workerData } from 'node:worker_threads'
+ * import { doorbellWords, ring, Sleeper } from 'percore/ring'
+ *
+ * const words: Int32Array = isMainThread ? new Int32Array(new SharedArrayBuffer(4 * doorbellWords + 4)) : workerData
+ * const work = (): number => Atomics.load(words, doorbellWords)
+ * if (isMainThread) {
+ *   new Worker(new URL(import.meta.url), { workerData: words })
+ *   Atomics.store(words, doorbellWords, 42)
+ *   ring(words, 0, () => undefined)
+ * } else {
+ *   const sleeper = new Sleeper(words, 0, () => work() !== 0)
+ *   while (work() === 0) sleeper.block()
+ *   console.log(work()) // 42
+ * }
+ * ```
+ */
 export class Sleeper {
   readonly #i32: Int32Array
   readonly #at: number
@@ -87,7 +108,19 @@ export function ring(i32: Int32Array, at: number, sendMessage: () => void, urgen
 /**
  * Wakes the thread behind a doorbell whatever its mode word says. For whoever recovers the lanes that a dead thread produced:
  * it may have died before R2, or between R3 and the wake-up, and then the word says running while the thread sleeps for ever.
- * A thread that is awake sees a spurious wake-up.
+ * A thread that is awake sees a spurious wake-up. Any thread.
+ *
+ * @example
+ * ```ts
+ * import { MessageChannel } from 'node:worker_threads'
+ * import { alarm, doorbellMode, doorbellWords, Sleeper } from 'percore/ring'
+ *
+ * const { port1, port2 } = new MessageChannel()
+ * const words = new Int32Array(new SharedArrayBuffer(4 * doorbellWords))
+ * const sleeper = new Sleeper(words, 0, () => false)
+ * port2.once('message', () => console.log(words[0] === doorbellMode.running)) // true
+ * if (sleeper.parkInLoop()) alarm(words, 0, () => port1.postMessage(0))
+ * ```
  */
 export function alarm(i32: Int32Array, at: number, sendMessage: () => void): void {
   shared.store(i32, at, running)

@@ -51,6 +51,19 @@ export function initLane(i32: Int32Array, at: number, index = 0): void {
 /**
  * Readies a lane for the successor of a thread that has ended and been joined. Call it with the lane the dead thread
  * consumed: what it never started stays in the lane, beginning at the index returned. Any thread, while nobody consumes.
+ *
+ * @example
+ * ```ts
+ * import { initLane, LaneConsumer, LaneProducer, laneWords, recoverConsumed, recoverProduced } from 'percore/ring'
+ *
+ * const i32 = new Int32Array(new SharedArrayBuffer(4 * laneWords(8)))
+ * initLane(i32, 0)
+ * const producer = new LaneProducer(i32, 0, 8)
+ * for (let n = 0; n < 3; n++) { producer.claim(); producer.commit() }
+ * recoverProduced(i32, 0) // it died before it could publish them
+ * new LaneConsumer(i32, 0, 8).advance() // and its consumer died within the first
+ * console.log(recoverConsumed(i32, 0), new LaneConsumer(i32, 0, 8).poll()) // 1 2
+ * ```
  */
 export function recoverConsumed(i32: Int32Array, at: number): number {
   const started = i32[at + startedAt]
@@ -66,7 +79,25 @@ export function recoverProduced(i32: Int32Array, at: number): void {
   shared.store(i32, at + tailAt, i32[at + writtenAt])
 }
 
-/** The writing end. One thread only; a fresh instance continues where the lane stands. */
+/**
+ * The writing end. One thread only; a fresh instance continues where the lane stands. Use a lane to hand small fixed-size records from one
+ * thread to another for a few nanoseconds each; publish once per batch, and `ring` the consumer's doorbell if it may sleep.
+ *
+ * @example
+ * ```ts
+ * import { initLane, LaneConsumer, LaneProducer, laneWords } from 'percore/ring'
+ *
+ * const i32 = new Int32Array(new SharedArrayBuffer(4 * laneWords(8)))
+ * initLane(i32, 0)
+ * const producer = new LaneProducer(i32, 0, 8)
+ * for (let n = 1, slot = 0; (slot = producer.claim()) !== -1; n++) {
+ *   i32[slot] = n * n // 16 words to fill
+ *   producer.commit()
+ * }
+ * producer.publish()
+ * console.log(new LaneConsumer(i32, 0, 8).poll()) // 8
+ * ```
+ */
 export class LaneProducer {
   readonly i32: Int32Array
   readonly at: number
@@ -117,7 +148,29 @@ export class LaneProducer {
   }
 }
 
-/** The reading end. One thread only; a fresh instance continues where the lane stands. */
+/**
+ * The reading end. One thread only; a fresh instance continues where the lane stands. Take what `poll` counted, then give the slots back at
+ * once with `release`.
+ *
+ * @example
+ * ```ts
+ * import { initLane, LaneConsumer, LaneProducer, laneWords } from 'percore/ring'
+ *
+ * const i32 = new Int32Array(new SharedArrayBuffer(4 * laneWords(8)))
+ * initLane(i32, 0)
+ * const producer = new LaneProducer(i32, 0, 8)
+ * i32[producer.claim()] = 42
+ * producer.commit()
+ * producer.publish()
+ *
+ * const consumer = new LaneConsumer(i32, 0, 8) // on the other thread, over the same buffer
+ * for (let ready = consumer.poll(); ready > 0; ready--) {
+ *   console.log(i32[consumer.peek()]) // 42
+ *   consumer.advance()
+ * }
+ * consumer.release()
+ * ```
+ */
 export class LaneConsumer {
   readonly i32: Int32Array
   readonly at: number

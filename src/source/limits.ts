@@ -5,11 +5,11 @@
  * workers add while they turn those blocks into output. None of it grows with the input.
  */
 
-/** A block of rows: large enough that handing it over costs nothing per row, small enough to stay in a core's cache. */
-export const blockBytesMax: number = 64 * 1024
+/** A block of rows: small enough to stay in a core's cache; half of it costs a tenth more processor time per row, twice of it gains nothing. */
+export const blockBytesMax: number = 128 * 1024
 
 /** Blocks start small so that a short input still reaches every worker, then grow towards {@link blockMicrosTarget}. */
-export const blockBytesStart: number = 16 * 1024
+export const blockBytesStart: number = 4 * 1024
 export const blockBytesMin: number = 2 * 1024
 
 /** How long a worker should spend on one block: slow handlers get smaller blocks, so output flows and workers end together. */
@@ -38,3 +38,9 @@ export const interruptGraceMs = 500
 
 /** What an error message shows of a line. */
 export const excerptChars = 64
+
+/**
+ * V8's space for young objects, per worker. Its own default of 48 MB made two workers hold 190 MB; with 24 MB they hold 155 at
+ * the same speed.
+ */
+export const workerYoungMbMax = 24

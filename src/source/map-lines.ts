@@ -47,13 +47,15 @@ export interface MapLinesOptions {
   onFailure?(failure: RowFailure): void
 }
 
-/** How far a run has got. Live while it runs; everything before line `lines` is settled. */
+/** How far a run has got. Live while it runs. */
 export interface Counts {
+  /** Lines dealt with, blank ones too. */
   lines: number
   rows: number
-  written: number
   failed: number
   bytesIn: number
+  /** Lines of output, and their bytes, that the system has taken. */
+  written: number
   bytesOut: number
 }
 
@@ -105,7 +107,15 @@ class Job {
 
   constructor(options: MapLinesOptions) {
     this.options = options
-    this.writer = createResultWriter(options.output, () => this.changed.ring(), (error) => this.finish(failedEnd(error)))
+    this.writer = createResultWriter(
+      options.output,
+      (lines, bytes) => {
+        this.counts.written += lines
+        this.counts.bytesOut += bytes
+        this.changed.ring()
+      },
+      (error) => this.finish(failedEnd(error)),
+    )
   }
 
   async run(): Promise<MapLinesEnd> {
@@ -222,7 +232,7 @@ class Job {
     const result = unpackResult(block)
     if (result.micros > 0) this.adaptBlockSize(inputBytes, result.micros)
     if (this.options.ordered) return { result, block }
-    this.writer.push(block, result.output)
+    this.writer.push(block, result.output, result.written)
     return { result, block: undefined }
   }
 
@@ -257,12 +267,10 @@ class Job {
 
   private async settleResult(result: BlockResult, block: Block | undefined): Promise<void> {
     const { counts } = this
-    counts.bytesOut += result.output.byteLength
-    if (block !== undefined) this.writer.push(block, result.output)
+    if (block !== undefined) this.writer.push(block, result.output, result.written)
     const before = counts.lines
     counts.lines += result.lines
     counts.rows += result.rows
-    counts.written += result.written
     if (result.failures.length > 0) await this.fail(result.failures.map((failure) => ({ ...failure, line: failure.line + before })))
   }
 

@@ -9,15 +9,25 @@ export interface ResultWriter {
   /** Blocks given and not yet written, and their bytes: what the producer must keep bounded. */
   readonly waiting: number
   readonly waitingBytes: number
-  /** Takes ownership of `block`; `view` is the part of it to write. */
-  push(block: Block, view: Uint8Array): void
+  /** Takes ownership of `block`; `view` is the part of it to write, `lines` how many lines that is. */
+  push(block: Block, view: Uint8Array, lines: number): void
   /** Resolves when everything given has been written, or dropped because a write failed. */
   drained(): Promise<void>
 }
 
-/** `onProgress` is called after every write; `onError` once, after which everything is dropped. */
-export function createResultWriter(output: Pick<Output, 'write'>, onProgress: () => void, onError: (error: unknown) => void): ResultWriter {
-  let queue: { block: Block, view: Uint8Array }[] = []
+interface Waiting {
+  readonly block: Block
+  readonly view: Uint8Array
+  readonly lines: number
+}
+
+/** `onWritten` is called after every write, with zeros when it failed; `onError` once, after which everything is dropped. */
+export function createResultWriter(
+  output: Pick<Output, 'write'>,
+  onWritten: (lines: number, bytes: number) => void,
+  onError: (error: unknown) => void,
+): ResultWriter {
+  let queue: Waiting[] = []
   let waiting = 0
   let waitingBytes = 0
   let failed = false
@@ -33,12 +43,16 @@ export function createResultWriter(output: Pick<Output, 'write'>, onProgress: ()
           onError(error)
         })
       }
-      for (const { block, view } of batch) {
-        waiting -= 1
-        waitingBytes -= view.byteLength
+      let linesDone = 0
+      let bytesDone = 0
+      for (const { block, view, lines } of batch) {
+        linesDone += lines
+        bytesDone += view.byteLength
         block.free()
       }
-      onProgress()
+      waiting -= batch.length
+      waitingBytes -= bytesDone
+      onWritten(failed ? 0 : linesDone, failed ? 0 : bytesDone)
     }
     running = undefined
   }
@@ -46,10 +60,10 @@ export function createResultWriter(output: Pick<Output, 'write'>, onProgress: ()
   return {
     get waiting() { return waiting },
     get waitingBytes() { return waitingBytes },
-    push(block, view) {
+    push(block, view, lines) {
       waiting += 1
       waitingBytes += view.byteLength
-      queue.push({ block, view })
+      queue.push({ block, view, lines })
       running ??= run()
     },
     async drained() {

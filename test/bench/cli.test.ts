@@ -3,6 +3,14 @@ import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
+interface Line {
+  readonly metric: string
+  readonly subject: string
+  readonly median: number
+  readonly runs: number
+  readonly params: unknown
+}
+
 const percore = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
 
 function percoreBench(...args: string[]): { code: number | null, stdout: string, stderr: string } {
@@ -40,9 +48,10 @@ test('help lists the benches and exits 0', () => {
 })
 
 test('a tiny group bench prints JSON lines only, for the params asked for', () => {
-  const { code, stdout, stderr } = percoreBench('group', '--quick', '--json', '--runs', '1', '--subjects', 'postMessage', '--workers', '1', '--in-flight', '8', '--payload', 'json')
+  const params = ['--subjects', 'postMessage', '--workers', '1', '--in-flight', '8', '--payload', 'json']
+  const { code, stdout, stderr } = percoreBench('group', '--quick', '--json', '--runs', '1', ...params)
   assert.equal(code, 0, stderr)
-  const lines = stdout.trimEnd().split('\n').map((line) => JSON.parse(line) as { metric: string, subject: string, median: number, runs: number, params: unknown })
+  const lines = stdout.trimEnd().split('\n').map((line) => JSON.parse(line) as Line)
   assert.deepEqual(lines.map(({ metric }) => metric), ['tasks_per_s', 'cpu_us_per_task', 'rss_mb'])
   for (const { subject, median, runs, params } of lines) {
     assert.ok(median > 0)

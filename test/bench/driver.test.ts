@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { assertEchoes, measureFlow, runTasks } from '../../bench/driver.js'
-import { makePayload, payloadNames } from '../../bench/payloads.js'
+import { makePayloads, payloadNames } from '../../bench/payloads.js'
 import { Fifo } from '../../bench/subjects/fifo.js'
 import type { Pool } from '../../bench/subjects/index.js'
 
@@ -24,14 +24,26 @@ function countingPool(): CountingPool {
 
 test('the flow keeps exactly as many tasks in flight as asked, and waits for the last', async () => {
   const pool = countingPool()
-  const flow = await measureFlow(pool, 1, { inFlight: 64, warmupMs: 5, measureMs: 20 })
+  const flow = await measureFlow(pool, [1], { inFlight: 64, warmupCpuMs: 5, measureMs: 20 })
   assert.equal(pool.seen.most, 64)
   assert.equal(pool.seen.inFlight, 0)
   assert.ok(flow.tasks > 0 && flow.tasks < pool.seen.issued, 'the warm-up is not counted')
 })
 
 test('a failing task ends the flow', async () => {
-  await assert.rejects(measureFlow({ run: () => Promise.reject(new Error('no')), close: async () => undefined }, 1, { inFlight: 2, warmupMs: 1, measureMs: 1 }), /no/)
+  const refusing: Pool = { run: () => Promise.reject(new Error('no')), close: async () => undefined }
+  await assert.rejects(measureFlow(refusing, [1], { inFlight: 2, warmupCpuMs: 1, measureMs: 1 }), /no/)
+})
+
+test('tasks in flight at the same time carry different values', async () => {
+  const values = makePayloads('json', 100)
+  assert.equal(new Set(values.map((value) => JSON.stringify(value))).size, 128)
+  const seen: unknown[] = []
+  const pool = countingPool()
+  const recording: Pool = { ...pool, run: (value) => { seen.push(value); return pool.run(value) } }
+  await measureFlow(recording, values, { inFlight: 100, warmupCpuMs: 1, measureMs: 1 })
+  assert.ok(seen.length >= 100)
+  assert.ok(seen.every((value, index) => value === values[index % 128]), 'each in its turn')
 })
 
 test('a number of tasks is run exactly, however it compares with the tasks in flight', async () => {
@@ -43,8 +55,8 @@ test('a number of tasks is run exactly, however it compares with the tasks in fl
 })
 
 test('a pool that gives back something else is found out before it is measured', async () => {
-  for (const name of payloadNames) await assertEchoes(countingPool(), makePayload(name))
-  await assert.rejects(assertEchoes({ run: async () => 41, close: async () => undefined }, 42), /differs/)
+  for (const name of payloadNames) await assertEchoes(countingPool(), makePayloads(name, 4))
+  await assert.rejects(assertEchoes({ run: async () => 41, close: async () => undefined }, [42]), /differs/)
 })
 
 test('the queue of the hand-made rivals is first in, first out, while it grows and wraps', () => {

@@ -11,11 +11,16 @@ export const bench: Bench = {
   summary: 'one contender is well, the others are not',
   module: import.meta.url,
   contenders: [
-    { subject: 'percore' }, { subject: 'well', params: { batch: 7 } }, { subject: 'throws' }, { subject: 'exits' }, { subject: 'hangs' }, { subject: 'silent' },
+    { subject: 'percore' },
+    { subject: 'well', params: { batch: 7 } },
+    { subject: 'throws' },
+    { subject: 'exits' },
+    { subject: 'hangs' },
+    { subject: 'silent' },
     { subject: 'absent', needs: 'percore-has-no-such-rival' },
   ],
   prepare: async () => ({ answer: 42 }),
-  plan: (choice) => [{ params: { workers: 1 }, contenders: bench.contenders, runs: choice.runs ?? 2, timeoutMs: 60_000, input: { question: 6 } }],
+  plan: ({ runs = 2 }) => [{ params: { workers: 1 }, contenders: bench.contenders, runs, timeoutMs: 60_000, input: { question: 6 } }],
   async measure({ subject, input }) {
     switch (subject) {
       case 'throws': throw new TypeError('the rival is out of order')

@@ -24,8 +24,9 @@ test('quantiles are samples, by the nearest rank', () => {
 })
 
 test('runs are interleaved: A B for every cell, then the next run', () => {
-  const order = interleave([{ runs: 2, contenders: 2 }, { runs: 2, contenders: 2 }]).map(({ cell, contender, run }) => `${run}${'xy'[cell]}${'AB'[contender]}`)
-  assert.deepEqual(order, ['0xA', '0xB', '0yA', '0yB', '1xA', '1xB', '1yA', '1yB'])
+  const turns = interleave([{ runs: 2, contenders: 2 }, { runs: 2, contenders: 2 }])
+  const names = turns.map(({ cell, contender, run }) => `${run}${'xy'[cell]}${'AB'[contender]}`)
+  assert.deepEqual(names, ['0xA', '0xB', '0yA', '0yB', '1xA', '1xB', '1yA', '1yB'])
 })
 
 test('a cell with fewer runs takes part in the first ones only', () => {

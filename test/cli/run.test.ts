@@ -207,6 +207,7 @@ test('a full disk is exit code 3', { skip: !existsSync('/dev/full') && 'needs /d
     const { code, stderr } = await run(`${text(rows(1000))}oops\n`, handlers, '--handler', 'echo', ...output)
     assert.equal(code, 3)
     assert.match(stderr, /cannot write \/dev\/full: no space left on the device/)
+    assert.match(stderr, output[0] === '--output' ? /stopped: .* · 0 written/ : /stopped: .* · 1,000 written/)
   }
 })
 

@@ -179,7 +179,7 @@ test('map takes no more from its source than its window, and ends the source whe
 
 test('bad options are refused by name, value and range', async () => {
   const url = new URL('./handlers.js', import.meta.url)
-  for (const options of [{ workers: 0 }, { workers: 257 }, { workers: 1.5 }, { depth: 0 }, { depth: 65_537 }, { maxQueue: -1 }, { memoryBytes: 1000 }, { memoryBytes: 8 * 2 ** 30 }]) {
+  for (const options of [{ workers: 0 }, { workers: 257 }, { workers: 1.5 }, { depth: 0 }, { depth: 65_537 }, { maxQueue: -1 }, { memoryBytes: 1000 }, { memoryBytes: 8 * 2 ** 30 }, { memoryBytes: 2 ** 24, depth: 65_536 }]) {
     const [name, value] = Object.entries(options)[0]
     await assert.rejects(
       ExecGroup.start(url, options),
