@@ -39,8 +39,8 @@ const emptyTurnsMax = 50
 
 /**
  * When this thread and the busy workers are more than the cores, looking takes a core from a worker. Then it naps after so many
- * turns: with tasks of 2 µs two workers on two cores went from 1.1 to 1.7 times one thread, with 20 µs from 1.6 to 1.9. Not
- * sooner, since being woken from a nap costs some 20 µs, which tasks of less than a microsecond would feel.
+ * turns: not sooner, since being woken from a nap costs some 20 µs, which tasks of less than a microsecond would feel. Once a
+ * look has been in vain it naps after every turn, until one that was no look after a nap finds something.
  */
 const emptyTurnsBeforeNap = 8
 
@@ -98,6 +98,8 @@ export class Dispatcher implements LoadView {
   #polling = false
   #armed = false
   #emptyTurns = 0
+  #napAfter = emptyTurnsBeforeNap
+  #napped = false
   #idleListeners: (() => void)[] = []
 
   constructor(parts: DispatcherParts) {
@@ -313,21 +315,29 @@ export class Dispatcher implements LoadView {
     let settled = 0
     for (let worker = 0; worker < this.workers; worker++) settled += this.#drainLane(worker, drainBatch)
     if (settled > 0) {
+      if (!this.#napped) this.#napAfter = emptyTurnsBeforeNap
       this.#emptyTurns = 0
       this.#heap.flush()
       this.#settled()
     } else this.#emptyTurns++
+    this.#napped = false
     if (this.inFlightTotal === 0) {
       this.#polling = false
       this.#threads.hold(false)
     } else if (this.#emptyTurns < emptyTurnsMax) {
-      if (this.#emptyTurns > emptyTurnsBeforeNap && this.#coresAreShort()) this.#sleeper.nap(napMs)
+      if (this.#emptyTurns >= this.#napAfter && this.#coresAreShort()) this.#nap()
       setImmediate(this.#poll)
     } else this.#sleep()
   }
 
   #coresAreShort(): boolean {
     return Math.min(this.inFlightTotal, this.workers) >= this.#cores
+  }
+
+  #nap(): void {
+    this.#napAfter = 1
+    this.#napped = true
+    this.#sleeper.nap(napMs)
   }
 
   #sleep(): void {
