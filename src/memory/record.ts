@@ -11,8 +11,8 @@ import { CLASS_COUNT } from './classes.js'
 import { C } from './counters.js'
 import {
   CLASS, CLASS_LARGE, CLASS_NONE, END, FREE, type Geometry, H_NO_PAGE, LIMIT, META_WORDS, NEXT, OWNER, PENDING_NEXT, PREV, R_ACTIVE,
-  R_BORROWED, R_EMPTY_MID, R_EMPTY_SMALL, R_OWED, R_PARTIAL, R_PENDING, R_STATE, R_TAKEN, RECORD_FRESH, RECORD_LIVE, RECORD_POOLED,
-  START, STRIDE, USED, WATCHED,
+  R_ARMING, R_BORROWED, R_EMPTY_MID, R_EMPTY_SMALL, R_OWED, R_PARTIAL, R_PENDING, R_STATE, R_TAKEN, RECORD_FRESH, RECORD_LIVE,
+  RECORD_POOLED, START, STRIDE, USED, WATCHED,
 } from './layout.js'
 import { disarm, isBlock, mergeRemote, noPage, pushPartial, returnPage, setFull } from './page.js'
 import { flush, payOwed } from './remote.js'
@@ -80,6 +80,12 @@ function deadView(own: View, record: number): View {
 /** Makes all lists of a record anew from what its pages say. Its thread is dead; other threads may go on freeing into the pages. */
 function rebuild(v: View): void {
   const { i32, geometry, record } = v
+  const arming = i32[record + R_ARMING]!
+  if (arming !== 0) { // it says that it is watched, but nobody will ever announce it
+    i32[arming + WATCHED] = 0
+    i32[arming + OWNER] = v.me
+    i32[record + R_ARMING] = 0
+  }
   for (let c = 0; c < CLASS_COUNT; c++) {
     for (let page = takeAnnounced(v, c); page !== 0; page = takeAnnounced(v, c)) {
       i32[page + WATCHED] = 0

@@ -45,6 +45,23 @@ function churn(heap: SharedHeap, blocks: Ptr[], steps: number, seed: number, siz
   }
 }
 
+test('a page that its owner was about to arm when it died is found again, by its next owner and by frees', () => {
+  for (const adoption of ['off', 'eager'] as const) {
+    const heap = createHeap({ bytes: 2 * 65_536, records: 2, adoption })
+    const victim = attachHeap(heap.handle)
+    const blocks = Array.from({ length: 9 }, () => victim.malloc(7168))
+    shared.compareExchange = () => { throw new Killed() }
+    assert.throws(() => victim.malloc(7168), Killed)
+    Object.assign(shared, original)
+    heap.reclaim(victim.record)
+    assert.deepEqual(heap.audit({ quiet: true }).problems, [])
+    for (const ptr of blocks) heap.free(ptr)
+    heap.flush()
+    for (let k = 0; k < 9; k++) assert.ok(heap.tryMalloc(7168) !== 0, 'all its blocks are within reach')
+    assert.deepEqual(heap.audit({ quiet: true }).problems, [])
+  }
+})
+
 const scenes: readonly { readonly name: string; readonly run: (victim: SharedHeap, blocks: Ptr[], kept: Ptr[]) => void }[] = [
   {
     name: 'allocating and freeing its own and large blocks',
