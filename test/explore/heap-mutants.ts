@@ -3,24 +3,8 @@
  * with. The explorer must find every one: that is how we know that it can fail.
  */
 import { type Seam, shared } from '../../src/base/index.js'
-import {
-  CLASS_SLOTS, type Geometry, geometryOf, META_WORDS, R_PENDING, R_STATE, RECORD_WORDS, REMOTE, REMOTE_ARMED, UNIT_BYTES,
-} from '../../src/memory/layout.js'
-
-/** Which kind of word of the heap an index is. */
-type Kind = 'remote' | 'pending' | 'state' | 'bitmap' | 'table' | 'other'
-
-function kindOf(g: Geometry, index: number): Kind {
-  const inRecord = (index - g.records) % RECORD_WORDS
-  if (index >= g.records && index < g.records + g.recordCount * RECORD_WORDS) {
-    if (inRecord === R_STATE) return 'state'
-    return inRecord >= R_PENDING && inRecord < R_PENDING + CLASS_SLOTS ? 'pending' : 'other'
-  }
-  if (index >= g.unitTable && index < g.unitTable + g.endUnit) return 'table'
-  if (index >= g.bitmap && index <= g.bitmap + (g.endUnit >>> 5)) return 'bitmap'
-  const first = g.metas + g.firstUnit * META_WORDS
-  return index >= first && (index - first) % META_WORDS === REMOTE ? 'remote' : 'other'
-}
+import { REMOTE_ARMED } from '../../src/memory/layout.js'
+import { type Kind, kindOf, type Size, sizeOf } from './heap-words.js'
 
 type Mistake = (right: Seam, kind: (index: number) => Kind) => Partial<Seam>
 
@@ -96,9 +80,9 @@ export const brokenSeams: Record<string, Mistake> = {
 }
 
 /** Runs `body` with the mistake in place of this thread's seam. */
-export function withSeam(mistake: Mistake, heap: { readonly units: number; readonly records: number }, body: () => void): void {
+export function withSeam(mistake: Mistake, size: Size, body: () => void): void {
   const right: Seam = { ...shared }
-  const geometry = geometryOf(0, (heap.units + 1) * UNIT_BYTES, heap.records, false)
+  const geometry = sizeOf(size)
   Object.assign(shared, mistake(right, (index) => kindOf(geometry, index)))
   try {
     body()

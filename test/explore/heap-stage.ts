@@ -9,9 +9,10 @@ import assert from 'node:assert/strict'
 import { PercoreError, type Seam, shared, type Words } from '../../src/base/index.js'
 import { attachHeap, createHeap, type Ptr, type SharedHeap } from '../../src/memory/index.js'
 import {
-  geometryOf, R_STATE, RECORD_BORROWED, RECORD_FRESH, RECORD_LIVE, RECORD_POOLED, UNIT_WORDS,
+  R_STATE, RECORD_BORROWED, RECORD_FRESH, RECORD_LIVE, RECORD_POOLED, UNIT_WORDS,
 } from '../../src/memory/layout.js'
 import { recordWord } from '../../src/memory/view.js'
+import { finely, type Size, sizeOf } from './heap-words.js'
 import type { Outcome, Scenario, Stage } from './scenario.js'
 
 /** The largest class whose pages are one unit: its blocks are the fewest per page, and are carved one at a time. */
@@ -25,10 +26,7 @@ const ledgerWords = 128
 /** The word of a block that holds 1 + its slot; the first two are the heap's once it is free. */
 const cookieAt = 2
 
-export interface Plan {
-  /** 64 KiB units beside the one that the header takes. */
-  readonly units: number
-  readonly records: number
+export interface Plan extends Size {
   readonly adoption?: 'off' | 'gated' | 'eager'
   /** Prepares the heap; `heaps` has a handle for each record but the fresh ones. Returns the blocks that callers hold. */
   readonly build: (heaps: readonly SharedHeap[], words: Words) => readonly Ptr[]
@@ -38,13 +36,15 @@ export interface Plan {
   readonly open: number
   readonly threads: readonly ((actor: Actor) => void)[]
   readonly mortal?: readonly number[]
+  /** Makes points of the plain accesses to shared words as well. Not for mortals: a thread cannot die between two of them. */
+  readonly fine?: boolean
 }
 
-const heapWords = (plan: Plan): number => (plan.units + 1) * UNIT_WORDS
+const heapWords = (size: Size): number => (size.units + 1) * UNIT_WORDS
 const isFull = (error: unknown): boolean => error instanceof PercoreError && error.code === 'ERR_PERCORE_OUT_OF_MEMORY'
 
 function stateWord(plan: Plan, record: number): number {
-  return recordWord(geometryOf(0, heapWords(plan) * 4, plan.records, false), record) + R_STATE
+  return recordWord(sizeOf(plan), record) + R_STATE
 }
 
 /** A handle for a record that is live already, without a step at the seam: who holds which record is not what is explored. */
@@ -65,7 +65,7 @@ export class Actor {
   readonly stage: Stage
   readonly #raw: Int32Array
   readonly #ledger: number
-  readonly #records: number
+  readonly #size: Size
   #slot: number
   #heap: SharedHeap | undefined
 
@@ -73,7 +73,7 @@ export class Actor {
     this.stage = stage
     this.#raw = new Int32Array(stage.words.buffer)
     this.#ledger = heapWords(plan)
-    this.#records = plan.records
+    this.#size = plan
     this.#slot = setupSlots + seat * threadSlots
     if (seat < plan.open) this.#heap = holding(plan, stage.words.buffer, seat)
   }
@@ -139,7 +139,7 @@ export class Actor {
   /** Waits for the end of a thread, and finishes what it left if it was killed; `forgotten` words of its record are wiped before. */
   reclaim(seat: number, forgotten: readonly number[] = []): void {
     if (!this.stage.join(seat)) return
-    const record = recordWord(geometryOf(0, this.#ledger * 4, this.#records, false), seat)
+    const record = recordWord(sizeOf(this.#size), seat)
     for (const word of forgotten) this.#raw[record + word] = 0
     this.heap.reclaim(seat)
   }
@@ -232,7 +232,10 @@ export function heapScenario(plan: Plan): Scenario {
     words: size + ledgerWords,
     ...(plan.mortal === undefined ? {} : { mortal: plan.mortal }),
     setup: ({ i32 }) => i32.set((image ??= build())),
-    threads: plan.threads.map((body, seat) => (stage: Stage): void => body(new Actor(plan, stage, seat))),
+    threads: plan.threads.map((body, seat) => (stage: Stage): void => {
+      if (plan.fine === true) finely(stage, plan, () => body(new Actor(plan, stage, seat)))
+      else body(new Actor(plan, stage, seat))
+    }),
     check: (outcome) => account(plan, outcome),
   }
 }

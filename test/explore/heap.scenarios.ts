@@ -6,11 +6,12 @@ import type { Words } from '../../src/base/index.js'
 import { C } from '../../src/memory/counters.js'
 import type { Ptr, SharedHeap } from '../../src/memory/index.js'
 import {
-  geometryOf, R_ARMING, R_BORROWED, R_COUNTERS, R_OWED, R_RUN_END, R_RUN_START, UNIT_BYTES, UNIT_WORDS,
+  R_ARMING, R_BORROWED, R_COUNTERS, R_OWED, R_RUN_END, R_RUN_START, UNIT_BYTES, UNIT_WORDS,
 } from '../../src/memory/layout.js'
 import { recordWord, viewOf } from '../../src/memory/view.js'
 import { type Actor, blockBytes, blocksPerPage, heapScenario, type Plan } from './heap-stage.js'
 import { brokenSeams, withSeam } from './heap-mutants.js'
+import { sizeOf } from './heap-words.js'
 import type { Scenario } from './scenario.js'
 
 const take = (heap: SharedHeap, count: number, bytes = blockBytes): Ptr[] => Array.from({ length: count }, () => heap.malloc(bytes))
@@ -199,7 +200,7 @@ const adoptable = (heaps: readonly SharedHeap[], { buffer }: Words): Ptr[] => {
   const given = [1, 2, 3, 4].flatMap((page) => blocks.splice((page - 1), blocksPerPage - 1))
   for (const ptr of given) sender.free(ptr)
   sender.flush()
-  const geometry = geometryOf(0, 6 * UNIT_BYTES, heaps.length, false)
+  const geometry = sizeOf({ units: 5, records: heaps.length })
   const { f64 } = viewOf(buffer, geometry, 0)
   f64[(recordWord(geometry, owner.record) + R_COUNTERS) / 2 + C.refills] = 0
   f64[(recordWord(geometry, adopter.record) + R_COUNTERS) / 2 + C.refills] = 1000
@@ -253,6 +254,12 @@ const right: Record<string, Plan> = {
   'an adopter dies': dies(adoption('eager'), 1),
 }
 
+const mortal = ({ mortal }: Plan): boolean => mortal !== undefined
+/** All that is immortal again, with points at the plain accesses. */
+const fine: Record<string, Plan> = Object.fromEntries(
+  Object.entries(right).filter(([, plan]) => !mortal(plan)).map(([name, plan]) => [`${name}, finely`, { ...plan, fine: true }]),
+)
+
 /** A mistake at the seam, and the plan that shows it. */
 const shownBy: Record<keyof typeof brokenSeams, Plan> = {
   'a batch is published by a load and a store': twoSenders,
@@ -284,7 +291,7 @@ function broken(plan: Plan, name: string): Scenario {
 
 export const brokenNames: readonly string[] = Object.keys({ ...shownBy, ...forgetful }).map((name) => `heap, broken: ${name}`)
 export const scenarios: Record<string, Scenario> = {
-  ...Object.fromEntries(Object.entries(right).map(([name, plan]) => [name, heapScenario(plan)])),
+  ...Object.fromEntries(Object.entries({ ...right, ...fine }).map(([name, plan]) => [name, heapScenario(plan)])),
   ...Object.fromEntries(Object.entries(forgetful).map(([name, plan]) => [`heap, broken: ${name}`, heapScenario(plan)])),
   ...Object.fromEntries(Object.entries(shownBy).map(([name, plan]) => [`heap, broken: ${name}`, broken(plan, name)])),
 }
