@@ -86,7 +86,7 @@ const conflict: Plan = {
       actor.heap.idle()
     },
     (actor) => {
-      actor.free(0, 18, 1)
+      actor.free(9, 18, 10)
       actor.heap.flush()
     },
   ],
@@ -144,6 +144,19 @@ const lending: Plan = {
     return blocks
   },
   threads: [(actor) => { actor.malloc(); actor.malloc() }, gives(1, 9)],
+}
+
+/** Memory is short, so a thread takes back what the records in the pool hold, while others attach and free. */
+const trimming: Plan = {
+  units: 2, records: 3, open: 2,
+  build: (heaps) => {
+    const gone = heaps.at(-1)!
+    const blocks = take(gone, 2 * blocksPerPage)
+    for (const ptr of blocks.splice(1, blocksPerPage - 1)) gone.free(ptr)
+    gone.detach()
+    return blocks
+  },
+  threads: [(actor) => { actor.malloc(100); actor.malloc(100) }, gives(0, 1), (actor) => { actor.attachSoon(); actor.malloc(); actor.detach() }],
 }
 
 const grabs = (...sizes: number[]) => (actor: Actor): void => {
@@ -239,6 +252,7 @@ const right: Record<string, Plan> = {
   'an owner that detaches': handover,
   'a pool of records': pool,
   'a page out of a pooled record': lending,
+  'what others left is trimmed': trimming,
   'units for three': units,
   'chunks for two': chunks,
   'large blocks': large,
@@ -252,6 +266,9 @@ const right: Record<string, Plan> = {
   'one that takes units dies': dies(units, 0),
   'one that frees a large block dies': dies(large, 1),
   'an adopter dies': dies(adoption('eager'), 1),
+  'an owner dies, its pages disowned': dies({ ...oneSender, adoption: 'eager' }, 0),
+  'an owner dies whose pages are adopted': dies(adoption('gated'), 0),
+  'a thread dies that trims what others left': dies({ ...trimming, threads: trimming.threads.slice(0, 2) }, 0),
 }
 
 const mortal = ({ mortal }: Plan): boolean => mortal !== undefined
