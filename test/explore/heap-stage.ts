@@ -36,7 +36,7 @@ export interface Plan extends Size {
   readonly open: number
   readonly threads: readonly ((actor: Actor) => void)[]
   readonly mortal?: readonly number[]
-  /** Makes points of the plain accesses to shared words as well. Not for mortals: a thread cannot die between two of them. */
+  /** Makes points of the plain accesses to shared words as well, but not those of a mortal: it cannot die between two of them. */
   readonly fine?: boolean
 }
 
@@ -233,7 +233,7 @@ export function heapScenario(plan: Plan): Scenario {
     ...(plan.mortal === undefined ? {} : { mortal: plan.mortal }),
     setup: ({ i32 }) => i32.set((image ??= build())),
     threads: plan.threads.map((body, seat) => (stage: Stage): void => {
-      if (plan.fine === true) finely(stage, plan, () => body(new Actor(plan, stage, seat)))
+      if (plan.fine === true && plan.mortal?.includes(seat) !== true) finely(stage, plan, () => body(new Actor(plan, stage, seat)))
       else body(new Actor(plan, stage, seat))
     }),
     check: (outcome) => account(plan, outcome),

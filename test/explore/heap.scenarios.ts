@@ -156,7 +156,18 @@ const trimming: Plan = {
     gone.detach()
     return blocks
   },
-  threads: [(actor) => { actor.malloc(100); actor.malloc(100) }, gives(0, 1), (actor) => { actor.attachSoon(); actor.malloc(); actor.detach() }],
+  threads: [
+    (actor) => {
+      actor.malloc(100)
+      actor.malloc(100)
+    },
+    gives(0, 1),
+    (actor) => {
+      actor.attachSoon()
+      actor.malloc()
+      actor.detach()
+    },
+  ],
 }
 
 const grabs = (...sizes: number[]) => (actor: Actor): void => {
@@ -242,6 +253,23 @@ function dies(plan: Plan, seat: number, forgotten: readonly number[] = []): Plan
   return { ...plan, records: plan.records + 1, open: plan.open + 1, threads: [...plan.threads, reclaims], mortal: [seat] }
 }
 
+/** The owner goes or dies on its way out; whoever comes next takes its record over, while blocks come back. */
+const handedOn: Plan = {
+  units: 1, records: 3, open: 3, build: onePage, mortal: [0],
+  threads: [
+    ...handover.threads.slice(0, 2),
+    (actor) => {
+      actor.reclaim(0)
+      actor.malloc()
+    },
+    (actor) => {
+      actor.attachSoon()
+      actor.malloc()
+      actor.detach()
+    },
+  ],
+}
+
 const right: Record<string, Plan> = {
   'owner and one sender': oneSender,
   'owner and two senders': twoSenders,
@@ -261,6 +289,7 @@ const right: Record<string, Plan> = {
   'adoption, eager': adoption('eager'),
   'a sender dies': dies(oneSender, 1),
   'an owner dies': dies(oneSender, 0),
+  'an owner dies on its way out': handedOn,
   'an owner dies as its page empties': dies(emptied, 0),
   'a borrower dies': dies(lending, 0),
   'one that takes units dies': dies(units, 0),
@@ -271,11 +300,9 @@ const right: Record<string, Plan> = {
   'a thread dies that trims what others left': dies({ ...trimming, threads: trimming.threads.slice(0, 2) }, 0),
 }
 
-const mortal = ({ mortal }: Plan): boolean => mortal !== undefined
-/** All that is immortal again, with points at the plain accesses. */
-const fine: Record<string, Plan> = Object.fromEntries(
-  Object.entries(right).filter(([, plan]) => !mortal(plan)).map(([name, plan]) => [`${name}, finely`, { ...plan, fine: true }]),
-)
+/** All of it again, with points at the plain accesses. */
+const fine = Object.entries(right).map(([name, plan]): [string, Plan] => [`${name}, finely`, { ...plan, fine: true }])
+const all: readonly (readonly [string, Plan])[] = [...Object.entries(right), ...fine]
 
 /** A mistake at the seam, and the plan that shows it. */
 const shownBy: Record<keyof typeof brokenSeams, Plan> = {
@@ -306,9 +333,10 @@ function broken(plan: Plan, name: string): Scenario {
   return heapScenario({ ...plan, threads })
 }
 
+export const mortalNames: readonly string[] = all.filter(([, plan]) => plan.mortal !== undefined).map(([name]) => name)
 export const brokenNames: readonly string[] = Object.keys({ ...shownBy, ...forgetful }).map((name) => `heap, broken: ${name}`)
 export const scenarios: Record<string, Scenario> = {
-  ...Object.fromEntries(Object.entries({ ...right, ...fine }).map(([name, plan]) => [name, heapScenario(plan)])),
+  ...Object.fromEntries(all.map(([name, plan]) => [name, heapScenario(plan)])),
   ...Object.fromEntries(Object.entries(forgetful).map(([name, plan]) => [`heap, broken: ${name}`, heapScenario(plan)])),
   ...Object.fromEntries(Object.entries(shownBy).map(([name, plan]) => [`heap, broken: ${name}`, broken(plan, name)])),
 }
