@@ -110,7 +110,8 @@ function newBuffer(bytes: number | undefined): SharedArrayBuffer {
 
 /**
  * Attaches the calling thread to a heap made elsewhere: it takes over the record, with all pages, of a thread that ended, or a fresh one.
- * Throws ERR_PERCORE_INVALID_OPTION when there is no heap, and ERR_PERCORE_OUT_OF_MEMORY when all records are held.
+ * Throws ERR_PERCORE_INVALID_OPTION when there is no heap, and ERR_PERCORE_OUT_OF_MEMORY when all records are held. Blocks, for up to
+ * 0.1 s, only when the one record left is lent to a thread that takes a page from it.
  *
  * @example
  * ```ts

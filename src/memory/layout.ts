@@ -142,7 +142,9 @@ export const R_LEVEL: number = R_OWED + 10
 export const R_LOWEST: number = R_OWED + 11
 /** The slot of R_BATCH last written to. */
 export const R_LAST_BATCH: number = R_OWED + 12
-export const R_PENDING: number = alignUp(R_OWED + 13, LINE_WORDS) + LINE_WORDS
+/** The page this holder is about to arm: while it is set, the arming has not happened. */
+export const R_ARMING: number = R_OWED + 13
+export const R_PENDING: number = alignUp(R_OWED + 14, LINE_WORDS) + LINE_WORDS
 export const R_COUNTERS: number = R_PENDING + CLASS_SLOTS + LINE_WORDS
 export const COUNTER_SLOTS = 48
 export const RECORD_WORDS: number = alignUp(R_COUNTERS + COUNTER_SLOTS * 2, 64)

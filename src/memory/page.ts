@@ -25,7 +25,7 @@ import type { View } from './view.js'
 // Local names, because V8 does not fold imported bindings (heap.ts).
 const { CAPACITY, CLASS, CLASS_NONE, D_NEVER, EDGE, EDGE_ANY, END, FREE, H_NO_PAGE, LIMIT, MAGIC, MARK, MARK_KEY, META_WORDS } = layout
 const { NEXT, OWNER, OWNER_NONE, PENDING_NEXT, PREV, REMOTE, REMOTE_ARMED, REMOTE_COUNT_MASK, REMOTE_COUNT_SHIFT } = layout
-const { REMOTE_FIRST_MASK, R_ACTIVE, R_EMPTY_MID, R_EMPTY_SMALL, R_PARTIAL, R_RUN_END, R_RUN_START, SPAN, START, STATE } = layout
+const { REMOTE_FIRST_MASK, R_ACTIVE, R_ARMING, R_EMPTY_MID, R_EMPTY_SMALL, R_PARTIAL, R_RUN_END, R_RUN_START, SPAN, START, STATE } = layout
 const { STATE_ACTIVE, STATE_EMPTY, STATE_FULL, STATE_PARTIAL, STRIDE, UNIT_SHIFT, UNIT_WORDS, USED, WATCHED } = layout
 
 /** Words carved at a time: building the list of a whole page at once would touch all of it. */
@@ -149,18 +149,21 @@ export function isBlock(v: View, page: number, ptr: number): boolean {
  * False when remote frees arrived first; then they are adopted and the page stays as it is.
  */
 export function setFull(v: View, page: number): boolean {
-  const { i32, me } = v
+  const { i32, me, record } = v
   if (i32[page + WATCHED] === 0) {
     const state = i32[page + STATE]!
     const edge = i32[page + EDGE]!
     i32[page + STATE] = STATE_FULL
     i32[page + EDGE] = EDGE_ANY
+    i32[record + R_ARMING] = page
     i32[page + WATCHED] = 1
     if (v.adoption.mode !== 0) i32[page + OWNER] = ~me // all of this before A1: afterwards the page may be someone else's
     if (shared.compareExchange(i32, page + REMOTE, 0, REMOTE_ARMED) === 0) { // A1
+      i32[record + R_ARMING] = 0
       v.f64[v.counters + C.armed]! += 1
       return true
     }
+    i32[record + R_ARMING] = 0
     i32[page + OWNER] = me
     i32[page + WATCHED] = 0
     i32[page + STATE] = state

@@ -11,23 +11,37 @@ import { CLASS_COUNT } from './classes.js'
 import { C } from './counters.js'
 import {
   CLASS, CLASS_LARGE, CLASS_NONE, END, FREE, type Geometry, H_NO_PAGE, LIMIT, META_WORDS, NEXT, OWNER, PENDING_NEXT, PREV, R_ACTIVE,
-  R_BORROWED, R_EMPTY_MID, R_EMPTY_SMALL, R_OWED, R_PARTIAL, R_PENDING, R_STATE, R_TAKEN, RECORD_FRESH, RECORD_LIVE, RECORD_POOLED,
-  START, STRIDE, USED, WATCHED,
+  R_ARMING, R_BORROWED, R_EMPTY_MID, R_EMPTY_SMALL, R_OWED, R_PARTIAL, R_PENDING, R_STATE, R_TAKEN, RECORD_BORROWED, RECORD_FRESH,
+  RECORD_LIVE, RECORD_POOLED, START, STRIDE, USED, WATCHED,
 } from './layout.js'
 import { disarm, isBlock, mergeRemote, noPage, pushPartial, returnPage, setFull } from './page.js'
 import { flush, payOwed } from './remote.js'
 import { releaseNotedRun } from './reserve.js'
 import { homeOf, recordWord, type View } from './view.js'
 
-/** Takes a record from the pool, else a fresh one; its number. Throws ERR_PERCORE_OUT_OF_MEMORY when all are held. */
+/** A record that is lent for the moment is looked at again this often; it comes back in microseconds, unless its borrower has died. */
+const LENT_ROUNDS = 100
+const LENT_WAIT_MS = 1
+
+/**
+ * Takes a record from the pool, else a fresh one; its number. Throws ERR_PERCORE_OUT_OF_MEMORY when all are held. Blocks for up to 0.1 s
+ * when the only ones left are lent.
+ */
 export function acquireRecord(i32: Int32Array, g: Geometry): number {
-  for (const wanted of [RECORD_POOLED, RECORD_FRESH]) {
-    for (let record = 0; record < g.recordCount; record++) {
-      const words = recordWord(g, record)
-      if (shared.load(i32, words + R_STATE) !== wanted) continue
-      if (shared.compareExchange(i32, words + R_STATE, wanted, RECORD_LIVE) !== wanted) continue
-      if (wanted === RECORD_FRESH) for (let c = 0; c < CLASS_COUNT; c++) i32[words + R_ACTIVE + c] = g.base + H_NO_PAGE
-      return record
+  let lent = 0
+  for (let round = 0; round === 0 || (lent !== 0 && round < LENT_ROUNDS); round++) {
+    if (lent !== 0) shared.wait(i32, lent, RECORD_BORROWED, LENT_WAIT_MS)
+    lent = 0
+    for (const wanted of [RECORD_POOLED, RECORD_FRESH]) {
+      for (let record = 0; record < g.recordCount; record++) {
+        const words = recordWord(g, record)
+        let state = shared.load(i32, words + R_STATE)
+        if (state === wanted) state = shared.compareExchange(i32, words + R_STATE, wanted, RECORD_LIVE)
+        if (state === RECORD_BORROWED) lent = words + R_STATE
+        if (state !== wanted) continue
+        if (wanted === RECORD_FRESH) for (let c = 0; c < CLASS_COUNT; c++) i32[words + R_ACTIVE + c] = g.base + H_NO_PAGE
+        return record
+      }
     }
   }
   throw new PercoreError(
@@ -80,6 +94,12 @@ function deadView(own: View, record: number): View {
 /** Makes all lists of a record anew from what its pages say. Its thread is dead; other threads may go on freeing into the pages. */
 function rebuild(v: View): void {
   const { i32, geometry, record } = v
+  const arming = i32[record + R_ARMING]!
+  if (arming !== 0) { // it says that it is watched, but nobody will ever announce it
+    i32[arming + WATCHED] = 0
+    i32[arming + OWNER] = v.me
+    i32[record + R_ARMING] = 0
+  }
   for (let c = 0; c < CLASS_COUNT; c++) {
     for (let page = takeAnnounced(v, c); page !== 0; page = takeAnnounced(v, c)) {
       i32[page + WATCHED] = 0

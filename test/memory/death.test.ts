@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createPrng, shared } from '../../src/base/index.js'
 import { attachHeap, createHeap, type Ptr, type SharedHeap } from '../../src/memory/index.js'
+import { geometryOf, R_STATE, RECORD_BORROWED, RECORD_POOLED } from '../../src/memory/layout.js'
+import { recordWord } from '../../src/memory/view.js'
 
 const MIB = 1 << 20
 class Killed extends Error {}
@@ -44,6 +46,49 @@ function churn(heap: SharedHeap, blocks: Ptr[], steps: number, seed: number, siz
     }
   }
 }
+
+test('a page that its owner was about to arm when it died is found again, by its next owner and by frees', () => {
+  for (const adoption of ['off', 'eager'] as const) {
+    const heap = createHeap({ bytes: 2 * 65_536, records: 2, adoption })
+    const victim = attachHeap(heap.handle)
+    const blocks = Array.from({ length: 9 }, () => victim.malloc(7168))
+    shared.compareExchange = () => { throw new Killed() }
+    assert.throws(() => victim.malloc(7168), Killed)
+    Object.assign(shared, original)
+    heap.reclaim(victim.record)
+    assert.deepEqual(heap.audit({ quiet: true }).problems, [])
+    for (const ptr of blocks) heap.free(ptr)
+    heap.flush()
+    for (let k = 0; k < 9; k++) assert.ok(heap.tryMalloc(7168) !== 0, 'all its blocks are within reach')
+    assert.deepEqual(heap.audit({ quiet: true }).problems, [])
+  }
+})
+
+test('who attaches waits for a record that is lent for the moment, but not for ever', () => {
+  const heap = createHeap({ bytes: 2 * 65_536, records: 2 })
+  const i32 = new Int32Array(heap.handle.buffer)
+  const gone = attachHeap(heap.handle)
+  gone.detach()
+  const state = recordWord(geometryOf(0, 2 * 65_536, 2, false), gone.record) + R_STATE
+  i32[state] = RECORD_BORROWED
+  try {
+    let waits = 0
+    shared.wait = (_, index, value) => {
+      assert.deepEqual([index, value], [state, RECORD_BORROWED])
+      waits++
+      return 'timed-out'
+    }
+    assert.throws(() => attachHeap(heap.handle), { code: 'ERR_PERCORE_OUT_OF_MEMORY' })
+    assert.ok(waits > 10 && waits < 1000, `after ${waits} waits`)
+    shared.wait = () => {
+      i32[state] = RECORD_POOLED
+      return 'timed-out'
+    }
+    assert.equal(attachHeap(heap.handle).record, gone.record)
+  } finally {
+    Object.assign(shared, original)
+  }
+})
 
 const scenes: readonly { readonly name: string; readonly run: (victim: SharedHeap, blocks: Ptr[], kept: Ptr[]) => void }[] = [
   {

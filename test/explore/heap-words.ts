@@ -1,0 +1,83 @@
+/**
+ * What the words of a tiny heap are for, and a view that makes a point of every plain access to one that several threads use: the
+ * heap guesses and polls by plain loads, and those are no steps at the atomics seam. Threads of the explorer.
+ */
+import { type Seam, shared } from '../../src/base/index.js'
+import {
+  CLASS_SLOTS, type Geometry, geometryOf, META_WORDS, OWNER, PENDING_NEXT, R_PENDING, R_STATE, RECORD_WORDS, REMOTE, UNIT_BYTES,
+} from '../../src/memory/layout.js'
+import type { Stage } from './scenario.js'
+
+export interface Size {
+  /** 64 KiB units beside the one that the header takes. */
+  readonly units: number
+  readonly records: number
+}
+
+export function sizeOf({ units, records }: Size): Geometry {
+  return geometryOf(0, (units + 1) * UNIT_BYTES, records, false)
+}
+
+/** Which kind of word of the heap an index is; 'other' are those of one thread, and those that never change. */
+export type Kind = 'remote' | 'owner' | 'next' | 'pending' | 'state' | 'bitmap' | 'table' | 'granule' | 'other'
+
+export function kindOf(g: Geometry, index: number): Kind {
+  if (index >= g.records && index < g.unitTable) {
+    const inRecord = (index - g.records) % RECORD_WORDS
+    if (inRecord === R_STATE) return 'state'
+    return inRecord >= R_PENDING && inRecord < R_PENDING + CLASS_SLOTS ? 'pending' : 'other'
+  }
+  const within = (first: number, count: number): boolean => index >= first && index < first + count
+  if (within(g.unitTable, g.endUnit)) return 'table'
+  if (within(g.bitmap, Math.ceil(g.endUnit / 32))) return 'bitmap'
+  if (within(g.granules, Math.ceil(g.endUnit / 16))) return 'granule'
+  const firstMeta = g.metas + g.firstUnit * META_WORDS
+  if (!within(firstMeta, (g.endUnit - g.firstUnit) * META_WORDS)) return 'other'
+  const inMeta = (index - firstMeta) % META_WORDS
+  if (inMeta === REMOTE) return 'remote'
+  if (inMeta === OWNER) return 'owner'
+  return inMeta === PENDING_NEXT ? 'next' : 'other'
+}
+
+/** Runs `body` with points at the plain accesses too, in each heap that it attaches to. */
+export function finely(stage: Stage, size: Size, body: () => void): void {
+  const { buffer } = stage.words
+  const geometry = sizeOf(size)
+  const Real = Int32Array
+  const raw = new Real(buffer)
+  const view = new Proxy(raw, {
+    get: (target, key) => {
+      const index = Number(key)
+      if (!Number.isInteger(index)) return Reflect.get(target, key, target) as unknown
+      if (kindOf(geometry, index) !== 'other') stage.step()
+      return target[index]
+    },
+    set: (target, key, value: number) => {
+      const index = Number(key)
+      if (kindOf(geometry, index) !== 'other') stage.step()
+      target[index] = value
+      return true
+    },
+  })
+  const right: Seam = { ...shared }
+  const of = (words: Int32Array): Int32Array => (words === view ? raw : words)
+  const seam: Seam = {
+    load: (words, ...step) => right.load(of(words), ...step),
+    store: (words, ...step) => right.store(of(words), ...step),
+    exchange: (words, ...step) => right.exchange(of(words), ...step),
+    compareExchange: (words, ...step) => right.compareExchange(of(words), ...step),
+    add: (words, ...step) => right.add(of(words), ...step),
+    wait: (words, ...step) => right.wait(of(words), ...step),
+    notify: (words, ...step) => right.notify(of(words), ...step),
+  }
+  Object.assign(shared, seam)
+  globalThis.Int32Array = new Proxy(Real, {
+    construct: (target, args: unknown[]) => (args[0] === buffer && args.length === 3 ? view : (Reflect.construct(target, args) as object)),
+  })
+  try {
+    body()
+  } finally {
+    globalThis.Int32Array = Real
+    Object.assign(shared, right)
+  }
+}
