@@ -172,10 +172,13 @@ export class Dispatcher implements LoadView {
     return new Promise((resolve) => this.#idleListeners.push(resolve))
   }
 
-  /** A worker's message: it has published completions while this thread slept. */
+  /**
+   * Looks for completions again: a worker's message said that it published some while this thread slept, or a worker has died.
+   * After a death this thread must not stay asleep: the dead one may have taken the doorbell's mode without sending its message,
+   * and when nothing is in flight any more nobody else would let the process end.
+   */
   wake(): void {
-    if (this.#polling || this.inFlightTotal === 0) return
-    this.#startPolling()
+    if (!this.#polling) this.#startPolling()
   }
 
   /**
@@ -188,7 +191,7 @@ export class Dispatcher implements LoadView {
     while (this.#drainLane(worker, drainBatch) > 0);
     this.#failWhere(worker, error, (position) => ((position - started) | 0) < 0)
     this.#settled()
-    this.#lookAgain()
+    this.wake()
   }
 
   /** The worker will never come back: all its tasks fail, and it is given no more. */
@@ -205,7 +208,7 @@ export class Dispatcher implements LoadView {
     leftOver.release()
     this.#failWhere(worker, error, () => true)
     this.#settled()
-    this.#lookAgain()
+    this.wake()
   }
 
   /** Fails everything in flight and waiting. The threads must be gone. */
@@ -218,13 +221,19 @@ export class Dispatcher implements LoadView {
   }
 
   #enqueue(call: WaitingCall): void {
-    const lost = this.#lost.find((error) => error !== undefined)
-    if (lost !== undefined && this.#lost.every((error) => error !== undefined)) return call.reject(lost)
+    const gone = this.#allLost()
+    if (gone !== undefined) return call.reject(gone)
     if (this.queued >= this.#maxQueue) {
       const message = `${this.queued} calls are waiting for a worker, as many as maxQueue allows. Await some of them, or raise maxQueue.`
       return call.reject(new PercoreError('ERR_PERCORE_QUEUE_FULL', message))
     }
     this.#waiting.push(call)
+    this.#scheduleFlush() // a call from inside a getter may find nothing else in flight that would let it in
+  }
+
+  /** Why no worker is left, when none is. */
+  #allLost(): PercoreError | undefined {
+    return this.#lost.every((error) => error !== undefined) ? this.#lost[0] : undefined
   }
 
   #submitOrReject(worker: number, handler: number, value: unknown, resolve: Resolve, reject: Reject): void {
@@ -254,10 +263,7 @@ export class Dispatcher implements LoadView {
     this.#credits[worker]--
     this.inFlightTotal++
     lane.commit()
-    if (!this.#flushScheduled) {
-      this.#flushScheduled = true
-      queueMicrotask(this.#flush)
-    }
+    this.#scheduleFlush()
     if (lane.pending >= publishBatch) {
       lane.publish()
       if (this.#published[worker]++ === 0) this.#ring(worker)
@@ -275,6 +281,12 @@ export class Dispatcher implements LoadView {
     }
   }
 
+  #scheduleFlush(): void {
+    if (this.#flushScheduled) return
+    this.#flushScheduled = true
+    queueMicrotask(this.#flush)
+  }
+
   readonly #flush = (): void => {
     this.#flushScheduled = false
     for (let worker = 0; worker < this.workers; worker++) {
@@ -285,7 +297,7 @@ export class Dispatcher implements LoadView {
       else if (early <= 1) continue
       this.#ring(worker)
     }
-    if (this.queued > 0) this.#admit()
+    if (this.queued > 0) this.#settled()
   }
 
   #ring(worker: number): void {
@@ -300,14 +312,6 @@ export class Dispatcher implements LoadView {
       this.#sleeper.unpark()
     }
     setImmediate(this.#poll)
-  }
-
-  /**
-   * After a death this thread must not stay asleep: the dead one may have taken the doorbell's mode without sending its message,
-   * and when nothing is in flight any more nobody else would let the process end.
-   */
-  #lookAgain(): void {
-    if (!this.#polling) this.#startPolling()
   }
 
   readonly #poll = (): void => {
@@ -390,7 +394,7 @@ export class Dispatcher implements LoadView {
     }
   }
 
-  /** Credits have come back. */
+  /** Credits have come back, or calls were let in that failed at once. */
   #settled(): void {
     if (this.queued > 0) this.#admit()
     if (this.inFlightTotal === 0 && this.queued === 0 && this.#idleListeners.length > 0) {
@@ -402,12 +406,12 @@ export class Dispatcher implements LoadView {
 
   /** Pushes calls that were waiting, first come first served. */
   #admit(): void {
-    const allLost = this.#lost.every((error) => error !== undefined)
+    const gone = this.#allLost()
     while (this.queued > 0) {
-      const worker = allLost ? 0 : this.#balancer.pick(this)
+      const worker = gone !== undefined ? 0 : this.#balancer.pick(this)
       if (worker < 0) break
       const call = this.#waiting.shift()
-      if (allLost) call.reject(this.#lost[0])
+      if (gone !== undefined) call.reject(gone)
       else this.#submitOrReject(worker, call.handler, call.value, call.resolve, call.reject)
     }
   }

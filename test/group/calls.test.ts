@@ -58,6 +58,29 @@ test('a getter that calls the group while its object is being encoded is served 
   assert.equal(await inner, 8)
 })
 
+test('a getter that calls the group is served although its own object cannot be cloned, and close waits for neither', async () => {
+  await using group = await startGroup({ workers: 1 })
+  let inner: Promise<unknown> | undefined
+  const outer = group.run('echo', {
+    get trap() {
+      inner = group.run('double', 4)
+      return () => {}
+    },
+  })
+  await assert.rejects(outer, code('ERR_PERCORE_NOT_CLONEABLE'))
+  assert.equal(await inner, 8)
+
+  let innerFailed: Promise<unknown> | undefined
+  const again = group.run('echo', {
+    get trap() {
+      innerFailed = assert.rejects(group.run('echo', () => {}), code('ERR_PERCORE_NOT_CLONEABLE'))
+      return () => {}
+    },
+  })
+  await Promise.all([assert.rejects(again, code('ERR_PERCORE_NOT_CLONEABLE')), group.close()])
+  await innerFailed
+})
+
 test('a block moves to the handler and back without being copied, and is gone where it came from', async () => {
   await using group = await startGroup()
   const block = group.alloc(100_000)
