@@ -14,7 +14,9 @@ export {
   type Idle,
   type LoadView,
   type MapOptions,
+  type OutputListener,
   type PushFailure,
+  type ThreadOptions,
   type WorkerResourceLimits,
   type WorkerStats,
 } from './group/index.js'

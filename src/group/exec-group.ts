@@ -3,12 +3,12 @@
  * the thread that started it.
  */
 import { EventEmitter } from 'node:events'
-import { availableParallelism } from 'node:os'
 import { isAbsolute, resolve as resolvePath } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { ceilPowerOfTwo, PercoreError } from '../base/index.js'
 import { createCodec, SharedBlock } from '../codec/index.js'
 import { type AuditReport, createHeap, type SharedHeap } from '../memory/index.js'
+import { availableCores, epochMs, physicalCores } from '../platform/index.js'
 import { balance, type Balancer } from './balance.js'
 import { Dispatcher } from './dispatcher.js'
 import { createFabric, depthMax, type Fabric, memoryBytesMax, memoryBytesMin, slotAt, slotLayout, workersMax } from './fabric.js'
@@ -16,7 +16,8 @@ import type { HandlerArguments, HandlerName, HandlerResult, Handlers, HandlerVal
 import type { Idle } from './idle.js'
 import { mapConcurrencyMax, mapOver, type MapOptions } from './map.js'
 import type { Reject, Resolve } from './slab.js'
-import { Supervisor, type WorkerResourceLimits } from './supervisor.js'
+import { Supervisor } from './supervisor.js'
+import { type ThreadOptions, threadSettings } from './threads.js'
 
 /** Tasks a worker may hold at a time by default: enough to keep it fed for 100 µs, few enough to spread evenly. */
 const depthDefault = 1024
@@ -40,9 +41,9 @@ const spareHeapRecords = 8
  * await group.close()
  * ```
  */
-export interface ExecGroupOptions {
-  /** How many worker threads. Default: one per available core. 1 … 256. */
-  readonly workers?: number
+export interface ExecGroupOptions extends ThreadOptions {
+  /** How many worker threads, 1 … 256, or `'physical'`: one per physical core. Default: one per available core. */
+  readonly workers?: number | 'physical'
   /** How many tasks a worker may hold before it counts as full. Default 1024. 1 … 65,536. */
   readonly depth?: number
   /** Which worker a task goes to. Default `balance.roundRobin()`. */
@@ -58,8 +59,6 @@ export interface ExecGroupOptions {
   readonly idle?: Idle
   /** Address space reserved for lanes and payloads; memory is only taken when used. Default 4 GiB, which is also the most; at least 16 MiB. */
   readonly memoryBytes?: number
-  /** Limits of each worker's JavaScript heap. Default: Node's own. */
-  readonly resourceLimits?: WorkerResourceLimits
 }
 
 /** One worker's counters. */
@@ -140,6 +139,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   #closed = false
   #ended: Promise<void> | undefined
   #warned = false
+  readonly #problems = new Set<string>()
 
   /**
    * Starts the workers and resolves when all have loaded the module.
@@ -156,8 +156,10 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
 
   private constructor(module: string, options: ExecGroupOptions) {
     super()
-    const cores = availableParallelism()
-    const workers = integer('workers', options.workers ?? Math.min(cores, workersMax), 1, workersMax)
+    const cores = availableCores()
+    const wanted = options.workers === 'physical' ? physicalCores() : options.workers
+    const workers = integer('workers', wanted ?? Math.min(cores, workersMax), 1, workersMax)
+    const threads = threadSettings(options)
     const depth = integer('depth', options.depth ?? depthDefault, 1, depthMax)
     const maxQueue = options.maxQueue === Number.POSITIVE_INFINITY ? options.maxQueue : integer('maxQueue', options.maxQueue ?? maxQueueDefault, 0)
     if (options.memoryBytes !== undefined) integer('memoryBytes', options.memoryBytes, memoryBytesMin, memoryBytesMax)
@@ -173,10 +175,11 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
         workerData: options.workerData,
         idle: options.idle ?? 'auto',
         coresAreShort: workers >= cores,
-        resourceLimits: options.resourceLimits,
+        threads,
       },
       {
         bell: () => this.#dispatcher.wake(),
+        warned: (problem) => this.#warnOnce(problem),
         died: (worker, error) => {
           this.#dispatcher.recover(worker, error)
           this.emit('died', worker, error)
@@ -321,7 +324,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
    */
   stats(): GroupStats {
     const { i32, f64 } = this.#fabric.words
-    const now = performance.timeOrigin + performance.now()
+    const now = epochMs()
     return {
       workers: this.#supervisor.restarts.map((restarts, worker) => {
         const slot = slotAt(worker + 1)
@@ -371,6 +374,13 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   #cannotRun(name: string): PercoreError {
     if (this.#closed) return closedError('the group was closed')
     return new PercoreError('ERR_PERCORE_NO_SUCH_HANDLER', `no handler is named '${name}'. There are: ${this.#names.join(', ')}.`)
+  }
+
+  /** Each worker meets the same problem; it is told once. */
+  #warnOnce(problem: string): void {
+    if (this.#problems.has(problem)) return
+    this.#problems.add(problem)
+    process.emitWarning(problem, 'PercoreWarning')
   }
 
   #pushFailed(handler: string, error: unknown): void {

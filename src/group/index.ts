@@ -17,4 +17,4 @@ export {
 } from './handlers.js'
 export type { Idle } from './idle.js'
 export type { MapOptions } from './map.js'
-export type { WorkerResourceLimits } from './supervisor.js'
+export type { OutputListener, ThreadOptions, WorkerResourceLimits } from './threads.js'

@@ -14,6 +14,7 @@ import type { SharedHeap } from '../memory/index.js'
 import { ring } from '../ring/index.js'
 import { type Fabric, noRecord, slotAt, slotLayout, slotState } from './fabric.js'
 import type { Idle } from './idle.js'
+import type { ThreadSettings } from './threads.js'
 import type { StartFailure, WorkerBrief, WorkerMessage } from './worker.js'
 
 /** Successors that fail to start in a row before a worker is given up. */
@@ -30,19 +31,14 @@ export interface SupervisorOptions {
   readonly workerData: unknown
   readonly idle: Idle
   readonly coresAreShort: boolean
-  readonly resourceLimits?: WorkerResourceLimits | undefined
-}
-
-/** Limits of a worker's JavaScript heap, in MB, as `node:worker_threads` takes them. */
-export interface WorkerResourceLimits {
-  readonly maxOldGenerationSizeMb?: number
-  readonly maxYoungGenerationSizeMb?: number
-  readonly stackSizeMb?: number
+  readonly threads: ThreadSettings
 }
 
 export interface SupervisorEvents {
   /** A worker published completions while this thread slept. */
   bell(): void
+  /** The host refused something that was asked for a thread. */
+  warned(problem: string): void
   /** A thread died: settle what it left. */
   died(worker: number, error: PercoreError): void
   /** A successor runs. */
@@ -131,17 +127,19 @@ export class Supervisor {
       workerData: this.#options.workerData,
       idle: this.#options.idle,
       coresAreShort: this.#options.coresAreShort,
+      traits: this.#options.threads.traitsOf(worker),
     }
-    const { resourceLimits } = this.#options
+    const { name } = brief.traits
+    const { workerOptions, stdout, stderr } = this.#options.threads
     this.#fabric.words.i32[slotAt(worker + 1) + slotLayout.heapRecord] = noRecord
     const thread = new Worker(new URL('./worker.js', import.meta.url), {
+      ...workerOptions,
       workerData: brief,
-      name: `percore ${worker}`,
-      // Node refuses to start a worker's file with the flag of a program that was given as text.
-      ...(process.execArgv.some((argument) => argument.startsWith('--input-type')) ? { execArgv: [] } : {}),
-      ...(resourceLimits === undefined ? {} : { resourceLimits }),
-    } as ConstructorParameters<typeof Worker>[1])
+      name: `${name} ${worker}`,
+    })
     this.#threads[worker] = thread
+    if (stdout !== undefined) thread.stdout.on('data', (chunk: Uint8Array) => stdout(chunk, worker))
+    if (stderr !== undefined) thread.stderr.on('data', (chunk: Uint8Array) => stderr(chunk, worker))
     return new Promise((resolve, reject) => {
       let ready = false
       let cause: unknown
@@ -160,6 +158,7 @@ export class Supervisor {
       })
       thread.on('message', (message: WorkerMessage) => {
         if (message === 0) return this.#events.bell()
+        if ('problem' in message) return this.#events.warned(message.problem)
         if ('failed' in message) {
           failure = message.failed
           return void thread.terminate()

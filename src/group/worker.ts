@@ -6,11 +6,13 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { type ErrorCode, PercoreError, shared } from '../base/index.js'
 import { createCodec, SharedBlock } from '../codec/index.js'
 import { attachHeap } from '../memory/index.js'
+import { epochMs } from '../platform/index.js'
 import { LaneConsumer, LaneProducer, ring, Sleeper } from '../ring/index.js'
 import { attachFabric, laneAt, noRecord, slotAt, slotLayout, slotState } from './fabric.js'
 import { handlersOf, type HandlerTable } from './handlers.js'
 import { type Idle, startTurning } from './idle.js'
 import { createLoop } from './loop.js'
+import { settle, type ThreadTraits } from './threads.js'
 
 /** What the supervisor hands a new thread. */
 export interface WorkerBrief {
@@ -20,10 +22,11 @@ export interface WorkerBrief {
   readonly workerData: unknown
   readonly idle: Idle
   readonly coresAreShort: boolean
+  readonly traits: ThreadTraits
 }
 
-/** What a thread says to its supervisor: a bell, or how its start went. */
-export type WorkerMessage = 0 | { readonly names: readonly string[] } | { readonly failed: StartFailure }
+/** What a thread says to its supervisor: a bell, what its host refused, or how its start went. */
+export type WorkerMessage = 0 | { readonly problem: string } | { readonly names: readonly string[] } | { readonly failed: StartFailure }
 
 /** Why a thread could not start. Messages do not keep an error's code, so it travels beside it. */
 export interface StartFailure {
@@ -51,6 +54,7 @@ async function load(module: string): Promise<HandlerTable> {
 }
 
 async function main(brief: WorkerBrief): Promise<void> {
+  for (const problem of settle(brief.traits, brief.worker)) say({ problem })
   const fabric = attachFabric(brief.buffer)
   const { words, laneCapacity } = fabric
   const { i32, f64 } = words
@@ -78,7 +82,6 @@ async function main(brief: WorkerBrief): Promise<void> {
   const isClosing = (): boolean => shared.load(i32, slot + slotLayout.state) === slotState.closing
   const idleMsAt = (slot + slotLayout.idleMs) / 2
   const idleSinceAt = (slot + slotLayout.idleSince) / 2
-  const epochMs = (): number => performance.timeOrigin + performance.now()
 
   const wake = startTurning({
     loop,

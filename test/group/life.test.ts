@@ -1,17 +1,9 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { test } from 'node:test'
 import { ExecGroup, PercoreError } from '../../src/index.js'
-import { program, startGroup } from './start.js'
+import { moduleWith, program, startGroup } from './start.js'
 
 const code = (expected: string) => (error: unknown) => error instanceof PercoreError && error.code === expected
-async function moduleWith(text: string): Promise<string> {
-  const file = join(await mkdtemp(join(tmpdir(), 'percore-')), 'handlers.mjs')
-  await writeFile(file, text)
-  return file
-}
 
 test('tasks in flight keep the process alive', async () => {
   assert.equal(await program(`

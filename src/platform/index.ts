@@ -1,0 +1,7 @@
+/** The platform floor: what this host can do for a thread. Where it cannot, each way says so in a sentence and nothing breaks. */
+export { epochMs } from './clock.js'
+export { availableCores, availableCpus, parseCpuList, physicalCores, pinOrder } from './cores.js'
+export { niceMax, niceMin, setNice } from './nice.js'
+export { pinThread } from './pin.js'
+export { nameThread } from './thread-name.js'
+export { osThreadId } from './thread-id.js'
