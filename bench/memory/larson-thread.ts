@@ -1,7 +1,8 @@
 /**
- * One thread of larson: gets ready, waits for its turn in its line of succession, replaces blocks, and leaves them to the next. Worker thread.
+ * One thread of larson: gets ready, waits for its turn in its line of succession, replaces blocks, and leaves them to the next. Or it has
+ * its line to itself, and passes its blocks to a living neighbour all the while. Worker thread.
  *
- * The invariant: only the thread whose turn it is touches the line's blocks; its record is pooled before the next one begins.
+ * The invariant: only one thread at a time touches a table of blocks; a record is pooled before the next in line begins.
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { attachHeap } from '../../src/memory/index.js'
@@ -9,21 +10,25 @@ import { replaceRandomIn, setUpTable } from './larson-loops.js'
 import { L_ENDED, L_STATE, L_TURN, LINE_WORDS, type LarsonThread } from './larson.js'
 import { seedOf } from './loops.js'
 
-const { handle, lines, ops, stop, tables, line, turn, opsPerThread, chunk, sizes } = workerData as LarsonThread
+const { handle, lines, ops, stop, tables, tableLength, line, turn, opsPerThread, chunk, sizes, passedOn } = workerData as LarsonThread
 /** V8 needs about that long until the rare paths of the heap are optimised too. */
-const warmUpChunks = 300
+const warmUpOps = 3_000_000
 const isLast = turn < 0
 const myTurn = isLast ? -1 - turn : turn
 const base = line * LINE_WORDS
 const heap = attachHeap(handle)
 const bytes = new Uint8Array(handle.buffer)
-const threads = lines.length / LINE_WORDS
-const table = tables.subarray(line * (tables.length / threads), (line + 1) * (tables.length / threads))
+/** Which table is mine, and each of them. */
+let mine = line
+const tableOf = (at: number): Int32Array => tables.subarray(at * tableLength, (at + 1) * tableLength)
+const all = Array.from({ length: tables.length / tableLength }, (_, at) => tableOf(at))
 const replaceRandom = replaceRandomIn(heap, bytes)
 
 warmUp()
 parentPort?.postMessage('ready')
-for (let seen = Atomics.load(lines, base + L_TURN); seen !== myTurn && Atomics.load(stop, 0) === 0; seen = Atomics.load(lines, base + L_TURN)) {
+for (;;) {
+  const seen = Atomics.load(lines, base + L_TURN)
+  if (seen === myTurn || Atomics.load(stop, 0) !== 0) break
   Atomics.wait(lines, base + L_TURN, seen, 1000)
 }
 if (Atomics.load(lines, base + L_TURN) === myTurn) run()
@@ -35,8 +40,9 @@ function run(): void {
   let done = 0
   const limit = isLast ? Infinity : opsPerThread
   while (done < limit && Atomics.load(stop, 0) === 0) {
-    x = replaceRandom(table, x, chunk, sizes)
+    x = replaceRandom(all[mine]!, x, chunk, sizes)
     done += chunk
+    if (passedOn !== undefined) mine = Atomics.exchange(passedOn, 0, mine)
   }
   lines[base + L_STATE] = x
   ops[line]! += done
@@ -52,9 +58,9 @@ function run(): void {
 
 /** With a table of its own; afterwards its record is as good as new. */
 function warmUp(): void {
-  const own = new Int32Array(table.length)
+  const own = new Int32Array(tableLength)
   let x = setUpTable(heap, bytes, own, seedOf(1, myTurn), sizes)
-  for (let i = 0; i < warmUpChunks; i++) x = replaceRandom(own, x, chunk, sizes)
+  for (let ops = 0; ops < warmUpOps; ops += chunk) x = replaceRandom(own, x, chunk, sizes)
   for (const block of own) heap.free(block as ReturnType<typeof heap.malloc>)
   heap.trim()
 }

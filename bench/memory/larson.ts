@@ -1,13 +1,15 @@
 /**
  * `larson`: threads that replace random blocks and hand them to their heirs. After so many ops a thread ends and a fresh one with a heap
- * record of its own takes its blocks over, so frees are remote and the pages belong to nobody alive. `plan` in the parent, `measure` in a child.
+ * record of its own takes its blocks over, so frees are remote and the pages belong to nobody alive. With `--policy` also the shape that
+ * the policies were made for: the threads stay, and pass their blocks around, so frees are remote and the owner needs the pages back.
+ * `plan` in the parent, `measure` in a child.
  *
  * The invariant: every heir is a real thread that attached, warmed up and gave all pages back before the measurement began, so what it
  * pays for is the heap, not V8's start; a thread that handed over has detached and sleeps.
  */
 import { Worker } from 'node:worker_threads'
 import type { HeapStats } from '../../src/memory/index.js'
-import type { Bench, Choice, Contender, Job, Reading } from '../harness/contract.js'
+import type { Bench, Cell, Choice, Contender, Job, Reading } from '../harness/contract.js'
 import { addressHeaps, allocatorOf, collected, memoryOf, openHeap, openPercore, percore } from './heaps.js'
 import { replaceRandomIn, replaceRandomObjectIn, setUpTable } from './larson-loops.js'
 import { type Sizes, seedOf } from './loops.js'
@@ -15,7 +17,7 @@ import { buildNative, isNative, measureNative, natives, removeNative } from './n
 import { ratiosOver } from './ratios.js'
 
 /** Policies of page reuse, and how the heap calls them. */
-const policies = { 'route-s': 'off', 'route-p': 'gated', cda: 'eager' } as const
+const policies = { 'route-s': 'off', 'route-p': 'gated', cda: 'ungated', 'cda-must-reuse': 'eager' } as const
 type Policy = keyof typeof policies
 
 /** The names of the policies. */
@@ -26,7 +28,9 @@ const seed = 4141
 const blocksPerThread = 1000
 /** A fresh thread takes over after this many ops. */
 const opsPerThread = blocksPerThread * 10_000
+/** Ops between two looks at whether to stop; and between two exchanges of tables, so few that most frees are of another thread's blocks. */
 const chunk = 10_000
+const chunkPassed = 250
 
 export const bench: Bench = {
   name: 'larson',
@@ -39,16 +43,20 @@ export const bench: Bench = {
     const chosen = choice.policies ?? ['route-s']
     const threads = choice.threads ?? (choice.quick ? [1, 2] : [1, 2, 4])
     const ours = chosen.map((policy): Contender => ({ ...percore, ...choice.policies && { params: { policy } } }))
-    return threads.map((count) => ({
+    const common = { runs: choice.runs ?? (choice.quick ? 3 : 5), timeoutMs: 120_000 }
+    const cells = threads.map((count): Cell => ({
+      ...common,
       params: { threads: count },
       contenders: [...ours, ...only(choice, natives), ...count === 1 ? only(choice, [...addressHeaps, ...collected]) : []],
-      runs: choice.runs ?? (choice.quick ? 3 : 5),
-      timeoutMs: 120_000,
-      input: {
-        measure_ms: choice.quick ? 500 : 2000, heirs: heirsFor(choice.quick, count),
-        blocks: blocksPerThread, ops_per_thread: opsPerThread, seed, ...sizes,
-      },
+      input: inputFor(choice, heirsFor(choice.quick, count)),
     }))
+    const living = threads.filter((count) => choice.policies && count > 1).map((count): Cell => ({
+      ...common,
+      params: { threads: count, passed_to: 'the living' },
+      contenders: ours,
+      input: inputFor(choice, 1),
+    }))
+    return [...cells, ...living]
   },
   async measure(job) {
     if (isNative(job.subject)) return await measureNative(job, 'larson', { threads: Number(job.params['threads']), ...numbersOf(job) })
@@ -61,6 +69,9 @@ export const bench: Bench = {
     { kind: 'columns', metrics: ['page_reuse', 'new_pages'] },
   ],
 }
+
+const inputFor = ({ quick }: Choice, heirs: number): Record<string, number> =>
+  ({ measure_ms: quick ? 500 : 2000, heirs, blocks: blocksPerThread, ops_per_thread: opsPerThread, seed, ...sizes })
 
 const only = (choice: Choice, list: readonly Contender[]): readonly Contender[] =>
   choice.quick && choice.subjects === undefined ? list.filter(({ subject }) => subject === 'mimalloc' || subject === 'glibc') : list
@@ -87,7 +98,11 @@ export interface LarsonThread {
   readonly ops: Float64Array
   /** One word: 1 stops every thread, 2 lets those that sleep end. */
   readonly stop: Int32Array
+  /** One table of blocks after the other. */
   readonly tables: Int32Array
+  readonly tableLength: number
+  /** Where threads swap their table for the one that lies there; without it each keeps its own. */
+  readonly passedOn?: Int32Array
   readonly line: number
   readonly turn: number
   readonly opsPerThread: number
@@ -103,10 +118,15 @@ async function measurePercore(job: Job): Promise<readonly Reading[]> {
   const lines = new Int32Array(new SharedArrayBuffer(threads * LINE_WORDS * 4)).fill(-1)
   const ops = new Float64Array(new SharedArrayBuffer(threads * 8))
   const stop = new Int32Array(new SharedArrayBuffer(4))
-  const tables = new Int32Array(new SharedArrayBuffer(threads * blocks * 4))
-  const shared = { handle: heap.handle, lines, ops, stop, tables, opsPerThread, chunk, sizes }
+  const passing = job.params['passed_to'] !== undefined
+  const tables = new Int32Array(new SharedArrayBuffer((threads + (passing ? 1 : 0)) * blocks * 4))
+  const shared = {
+    handle: heap.handle, lines, ops, stop, tables, tableLength: blocks, opsPerThread, sizes, chunk: passing ? chunkPassed : chunk,
+    ...passing && { passedOn: new Int32Array(new SharedArrayBuffer(4)).fill(threads) },
+  }
   for (let turn = 0; turn < heirs; turn++) {
-    await Promise.all(Array.from({ length: threads }, (_, line) => startThread({ ...shared, line, turn: turn === heirs - 1 ? -1 - turn : turn })))
+    const number = turn === heirs - 1 ? -1 - turn : turn
+    await Promise.all(Array.from({ length: threads }, (_, line) => startThread({ ...shared, line, turn: number })))
   }
   let x = setUpTable(heap, new Uint8Array(heap.handle.buffer), tables, seedOf(seed, 0), sizes)
   heap.detach()
@@ -148,7 +168,8 @@ async function startThread(data: LarsonThread): Promise<void> {
 function pagesOf(before: HeapStats, after: HeapStats, part: string): Reading[] {
   const sumOf = ({ records }: HeapStats): { fresh: number, reused: number } => ({
     fresh: records.reduce((sum, { counters: c }) => sum + c.newPages, 0),
-    reused: records.reduce((sum, { counters: c }) => sum + c.partialHits + c.pendingHits + c.emptyHits + c.goneHits + c.adopted + c.activeDrains, 0),
+    reused: records.reduce((sum, { counters: c }) =>
+      sum + c.partialHits + c.pendingHits + c.emptyHits + c.goneHits + c.adopted + c.activeDrains, 0),
   })
   const [a, b] = [sumOf(before), sumOf(after)]
   const [fresh, reused] = [b.fresh - a.fresh, b.reused - a.reused]

@@ -14,9 +14,11 @@
  * ```
  *
  * The five gates keep what made adoption fail elsewhere from happening: pages torn from owners that were about to use them. Time is counted
- * in refills, not clocks. 'eager' has no gates: it is there to be measured, not to be used.
+ * in refills, not clocks. Two modes are there to be measured, not to be used: 'eager' has none of the five gates; 'ungated' has not even
+ * the must-reuse gate (reuse.ts): a thread adopts before it looks at its own announced pages, and takes a new page before it does.
  */
 import { shared } from '../base/index.js'
+import type { HeapOptions } from './api.js'
 import { C } from './counters.js'
 import {
   CLASS, CLASS_SLOTS, type Geometry, OWNER, PENDING_NEXT, PENDING_STAMP, R_COUNTERS, R_PARTIAL, R_PENDING, R_STATE, R_TAKEN, RECORD_LIVE,
@@ -28,6 +30,12 @@ import { recordWord, type View } from './view.js'
 export const ADOPTION_OFF = 0
 export const ADOPTION_GATED = 1
 export const ADOPTION_EAGER = 2
+export const ADOPTION_UNGATED = 3
+
+/** As the option `adoption` names them. */
+export const adoptionModes: Readonly<Record<NonNullable<HeapOptions['adoption']>, number>> = {
+  off: ADOPTION_OFF, gated: ADOPTION_GATED, eager: ADOPTION_EAGER, ungated: ADOPTION_UNGATED,
+}
 
 /** Refills of the adopter without one of the owner, after which the owner counts as idle. */
 const IDLE_REFILLS = 64

@@ -97,9 +97,10 @@ export interface HeapOptions {
   readonly debug?: boolean
   /**
    * Whether a thread may take over a page of a living thread that neglects it, before it takes a new one. 'off' is the default and the
-   * best measured; 'gated' asks five conditions; 'eager' none, and is there for experiments.
+   * best measured; 'gated' asks five conditions. For experiments only: 'eager' asks none, and 'ungated' moreover prefers other threads' pages
+   * and new ones to the thread's own.
    */
-  readonly adoption?: 'off' | 'gated' | 'eager'
+  readonly adoption?: 'off' | 'gated' | 'eager' | 'ungated'
   /** How a thread's share grows: first chunk 1 MiB, doubling `levels` = 3 times, to at most 8 MiB. Multiples of 1 MiB. */
   readonly chunks?: { readonly firstBytes?: number; readonly maxBytes?: number; readonly levels?: number }
 }

@@ -18,7 +18,7 @@
  * more. All that holds for the first heap a thread opens; further ones in the same thread share generic code.
  */
 import { PercoreError } from '../base/index.js'
-import { ADOPTION_EAGER, ADOPTION_GATED, ADOPTION_OFF } from './adopt.js'
+import { adoptionModes } from './adopt.js'
 import type { HeapHandle, HeapOptions, SharedHeap } from './api.js'
 import { type AuditReport, auditHeap } from './audit.js'
 import * as classes from './classes.js'
@@ -81,7 +81,7 @@ export function createHeap(options: HeapOptions): SharedHeap {
   i32[H_CHUNK_FIRST] = granulesOf('first', chunks.firstBytes ?? GRANULE_BYTES)
   i32[H_CHUNK_MAX] = granulesOf('max', chunks.maxBytes ?? 8 * GRANULE_BYTES)
   i32[H_CHUNK_LEVELS] = chunks.levels ?? 3
-  i32[H_ADOPTION] = { off: ADOPTION_OFF, gated: ADOPTION_GATED, eager: ADOPTION_EAGER }[adoption]
+  i32[H_ADOPTION] = adoptionModes[adoption]
   i32[H_DEBUG] = debug ? 1 : 0
   i32[H_MAGIC] = MAGIC_VALUE
   return open(buffer, byteOffset, geometry)

@@ -7,9 +7,11 @@
  * 1. the active page: local frees (the fast path), remote frees, blocks not yet carved;
  * 2. partial pages;  3. pages announced by other threads, at most {@link PENDING_BUDGET} looked at;  4. kept empty pages;
  * 5. pages of records in the pool;  6. with adoption on, at most one page of a living owner;  7. a new page.
+ *
+ * Only 'ungated' breaks it, to show what it is worth (adopt.ts): step 6 comes first, steps 2 and 3 when all else fails.
  */
 import { shared } from '../base/index.js'
-import { adoptPage } from './adopt.js'
+import { ADOPTION_UNGATED, adoptPage } from './adopt.js'
 import { returnVacant } from './arena.js'
 import { CLASS_COUNT, spanUnits } from './classes.js'
 import { C } from './counters.js'
@@ -156,7 +158,8 @@ export function refill(v: View, c: number): number {
     if (replenish(v, active) || !setFull(v, active)) return active
     i32[record + R_ACTIVE + c] = noPage(v)
   }
-  let page = fromPartial(v, c) || fromPending(v, c)
+  const ungated = v.adoption.mode === ADOPTION_UNGATED
+  let page = ungated ? fromLiving(v, c) : fromPartial(v, c) || fromPending(v, c)
   if (page !== 0) return page
   i32[record + R_ACTIVE + c] = noPage(v)
   page = takeEmpty(v, c)
@@ -166,6 +169,7 @@ export function refill(v: View, c: number): number {
     page = fromGone(v, c) || fromLiving(v, c)
     if (page !== 0) return page
     page = takeNew(v, c)
+    if (page === 0 && ungated) return fromPartial(v, c) || fromPending(v, c)
   }
   if (page !== 0) extend(v, page)
   return page

@@ -86,8 +86,8 @@ test('mixed measures percore and glibc, alone and with two threads', async () =>
   }
 })
 
-test('larson hands over to fresh threads and reports pages, for every policy', async () => {
-  const policies = ['route-s', 'route-p', 'cda']
+test('larson hands over to fresh threads, and to living ones, and reports pages, for every policy', async () => {
+  const policies = ['route-s', 'route-p', 'cda', 'cda-must-reuse']
   const report = await runBench(small(larson, { measure_ms: 100, heirs: 2, ops_per_thread: 10_000 }), {
     choice: { quick: true, runs: 1, threads: [2], subjects: ['percore'], policies },
   })
@@ -95,4 +95,6 @@ test('larson hands over to fresh threads and reports pages, for every policy', a
   for (const metric of ['ops_per_s', 'page_reuse', 'new_pages'] as const) {
     assert.deepEqual([...new Set(report.results.filter((result) => result.metric === metric).map(({ params }) => params['policy']))], policies)
   }
+  const passed = report.results.filter(({ params }) => params['passed_to'] === 'the living')
+  assert.ok(passed.some(({ metric, values }) => metric === 'ops_per_s' && values[0]! > 0))
 })

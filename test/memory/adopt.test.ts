@@ -105,6 +105,17 @@ test('few announced pages, or pages with few blocks, stay with their owner', () 
   assert.ok(counters(light.adopter).blockedByWaiting > 0 && counters(light.adopter).adopted === 0)
 })
 
+test('without the must-reuse gate a thread takes new pages while its own wait, and those only when there are no more', () => {
+  const { owner, blocks } = scene('ungated', 6, PER_PAGE)
+  const before = counters(owner).newPages
+  fill(owner, 4)
+  assert.ok(counters(owner).newPages >= before + 3)
+  const rest = new Set<Ptr>()
+  for (let ptr = owner.tryMalloc(BLOCK); ptr !== 0; ptr = owner.tryMalloc(BLOCK)) rest.add(ptr)
+  assert.ok(blocks.every((ptr) => rest.has(ptr)), 'every block that came back was handed out again in the end')
+  clean(owner)
+})
+
 test('an owner whose announced pages were all taken finds nothing, and the heap’s header is untouched', () => {
   const { owner, adopter } = scene('eager', 1, 10, true)
   const header = owner.handle.buffer.slice(0, 256)

@@ -80,7 +80,7 @@ const commands = fc.commands(
   { maxCommands: 400, size: '+1' },
 )
 
-const modes = ['off', 'gated', 'eager'] as const
+const modes = ['off', 'gated', 'eager', 'ungated'] as const
 for (const adoption of modes) test(`whatever three threads do, the heap agrees with a Map (adoption ${adoption})`, () => {
   fc.assert(
     fc.property(commands, (cmds) => {
