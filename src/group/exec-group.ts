@@ -12,8 +12,9 @@ import { availableCores, epochMs, physicalCores } from '../platform/index.js'
 import { balance, type Balancer } from './balance.js'
 import { Dispatcher } from './dispatcher.js'
 import { createFabric, depthMax, type Fabric, memoryBytesMax, memoryBytesMin, slotAt, slotLayout, workersMax } from './fabric.js'
-import type { HandlerArguments, HandlerName, HandlerResult, Handlers, HandlerValue, UntypedHandlers } from './handlers.js'
+import type { Context, Handler, HandlerArguments, HandlerName, HandlerResult, Handlers, HandlerValue, UntypedHandlers } from './handlers.js'
 import type { Idle } from './idle.js'
+import { type InlineCall, sourceOf } from './inline.js'
 import { mapConcurrencyMax, mapOver, type MapOptions } from './map.js'
 import type { Reject, Resolve } from './slab.js'
 import { Supervisor } from './supervisor.js'
@@ -144,17 +145,18 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   /**
    * Starts the workers and resolves when all have loaded the module.
    *
-   * @param module URL or path of a module whose default export, or named exports, are handlers
+   * @param module URL or path of a module whose default export, or named exports, are handlers: `.js`, `.mjs`, `.cjs`, and `.ts` where
+   *   Node loads that. Without one the group has no handlers and only `runFunction` is of use.
    * @throws PercoreError ERR_PERCORE_INVALID_OPTION, ERR_PERCORE_HANDLERS_LOAD, ERR_PERCORE_WORKER_START, ERR_PERCORE_OUT_OF_MEMORY
    */
-  static async start<H extends Handlers = UntypedHandlers>(module: URL | string, options: ExecGroupOptions = {}): Promise<ExecGroup<H>> {
-    const group = new ExecGroup<H>(hrefOf(module), options)
+  static async start<H extends Handlers = UntypedHandlers>(module?: URL | string, options: ExecGroupOptions = {}): Promise<ExecGroup<H>> {
+    const group = new ExecGroup<H>(module === undefined ? undefined : hrefOf(module), options)
     group.#names = await group.#supervisor.start()
     group.#numbers = new Map(group.#names.map((name, number) => [name, number]))
     return group
   }
 
-  private constructor(module: string, options: ExecGroupOptions) {
+  private constructor(module: string | undefined, options: ExecGroupOptions) {
     super()
     const cores = availableCores()
     const wanted = options.workers === 'physical' ? physicalCores() : options.workers
@@ -235,6 +237,34 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     const promise = new Promise<unknown>(capture)
     this.#dispatcher.call(number, value, capturedResolve, capturedReject)
     return promise
+  }
+
+  /**
+   * Runs a function on some worker; the promise of its result. Use it in scripts, for a few lines that are not worth a module. The
+   * function travels as text, so it sees globals and its argument, and nothing that surrounds it here; what it needs it imports itself.
+   *
+   * Rejects as `run` does, with ERR_PERCORE_INVALID_OPTION for a bound or built-in function, and with a ReferenceError for a name it left behind.
+   *
+   * @example
+   * ```ts
+   * import { ExecGroup } from 'percore'
+   *
+   * const group = await ExecGroup.start()
+   * const digest = await group.runFunction(async (text: string) => {
+   *   const { createHash } = await import('node:crypto')
+   *   return createHash('sha256').update(text).digest('hex').slice(0, 8)
+   * }, 'percore')
+   * console.log(digest) // 5718232b
+   * await group.close()
+   * ```
+   */
+  runFunction<R>(fn: () => R): Promise<Awaited<R>>
+  runFunction<A, R>(fn: (value: A, context: Context) => R, value: A): Promise<Awaited<R>>
+  runFunction(fn: Handler, value?: unknown): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) throw closedError('the group was closed')
+      this.#dispatcher.call(this.#names.length, [sourceOf(fn), value] satisfies InlineCall, resolve, reject)
+    })
   }
 
   /**

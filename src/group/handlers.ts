@@ -79,8 +79,8 @@ export function defineHandlers<H extends { readonly [name: string]: (value: neve
   return handlers
 }
 
-/** The most handlers a module may have: their number travels in 16 bits. */
-export const handlersMax = 65_536
+/** The most handlers a module may have: 16 bits name a handler and the way it is called. */
+export const handlersMax = 16_384
 
 /** A module's handlers, in the order of their numbers. */
 export interface HandlerTable {

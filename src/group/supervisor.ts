@@ -12,6 +12,7 @@ import { Worker } from 'node:worker_threads'
 import { PercoreError, shared } from '../base/index.js'
 import type { SharedHeap } from '../memory/index.js'
 import { ring } from '../ring/index.js'
+import { workerEntry } from './entry.js'
 import { type Fabric, noRecord, slotAt, slotLayout, slotState } from './fabric.js'
 import type { Idle } from './idle.js'
 import type { ThreadSettings } from './threads.js'
@@ -27,7 +28,7 @@ const startPauseMs = 50
 const closeGraceMs = 2000
 
 export interface SupervisorOptions {
-  readonly module: string
+  readonly module: string | undefined
   readonly workerData: unknown
   readonly idle: Idle
   readonly coresAreShort: boolean
@@ -132,7 +133,7 @@ export class Supervisor {
     const { name } = brief.traits
     const { workerOptions, stdout, stderr } = this.#options.threads
     this.#fabric.words.i32[slotAt(worker + 1) + slotLayout.heapRecord] = noRecord
-    const thread = new Worker(new URL('./worker.js', import.meta.url), {
+    const thread = new Worker(workerEntry(), {
       ...workerOptions,
       workerData: brief,
       name: `${name} ${worker}`,

@@ -9,8 +9,10 @@ import { attachHeap } from '../memory/index.js'
 import { epochMs } from '../platform/index.js'
 import { LaneConsumer, LaneProducer, ring, Sleeper } from '../ring/index.js'
 import { attachFabric, laneAt, noRecord, slotAt, slotLayout, slotState } from './fabric.js'
-import { handlersOf, type HandlerTable } from './handlers.js'
+import type { Handler } from './handlers.js'
 import { type Idle, startTurning } from './idle.js'
+import { createInline } from './inline.js'
+import { loadHandlers } from './load.js'
 import { createLoop } from './loop.js'
 import { settle, type ThreadTraits } from './threads.js'
 
@@ -18,7 +20,8 @@ import { settle, type ThreadTraits } from './threads.js'
 export interface WorkerBrief {
   readonly buffer: SharedArrayBuffer
   readonly worker: number
-  readonly module: string
+  /** URL of the handlers; a group may do without and run functions only. */
+  readonly module: string | undefined
   readonly workerData: unknown
   readonly idle: Idle
   readonly coresAreShort: boolean
@@ -39,20 +42,6 @@ const port = parentPort
 if (port === null) throw new PercoreError('ERR_PERCORE_INVARIANT', 'this file is the entry of a worker thread and does nothing on the main thread')
 const say = (message: WorkerMessage): void => port.postMessage(message)
 
-async function load(module: string): Promise<HandlerTable> {
-  try {
-    return handlersOf((await import(module)) as Record<string, unknown>, module)
-  } catch (error) {
-    if (error instanceof PercoreError) throw error
-    const code = (error as { code?: unknown } | null)?.code
-    const advice =
-      code === 'ERR_UNKNOWN_FILE_EXTENSION' && /\.[cm]?tsx?$/.test(module)
-        ? ` Node ${process.versions.node} cannot load TypeScript here: compile it to .js, or use Node 22.18 or later.`
-        : ''
-    throw new PercoreError('ERR_PERCORE_HANDLERS_LOAD', `cannot load handlers from ${module}: ${String(error)}.${advice}`, { cause: error })
-  }
-}
-
 async function main(brief: WorkerBrief): Promise<void> {
   for (const problem of settle(brief.traits, brief.worker)) say({ problem })
   const fabric = attachFabric(brief.buffer)
@@ -64,7 +53,7 @@ async function main(brief: WorkerBrief): Promise<void> {
   const heap = attachHeap({ buffer: brief.buffer, byteOffset: fabric.heapOffset })
   i32[slot + slotLayout.heapRecord] = heap.record
   const codec = createCodec(words, heap)
-  const table = await load(brief.module)
+  const table = await loadHandlers(brief.module)
 
   const loop = createLoop({
     i32,
@@ -74,7 +63,7 @@ async function main(brief: WorkerBrief): Promise<void> {
     codec,
     inbox: new LaneConsumer(i32, laneAt(fabric, brief.worker, 'toWorker'), laneCapacity),
     outbox: new LaneProducer(i32, laneAt(fabric, brief.worker, 'fromWorker'), laneCapacity),
-    handlers: table.handlers,
+    handlers: [...table.handlers, createInline() as Handler],
     context: { worker: brief.worker, workerData: brief.workerData, alloc: (bytes) => new SharedBlock(brief.buffer, heap.malloc(bytes), bytes, heap.free) },
     ringCaller: (urgent) => ring(i32, callersDoorbell, sendBell, urgent),
   })

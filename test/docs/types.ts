@@ -47,6 +47,12 @@ export async function typedGroup(): Promise<void> {
   is<Promise<SharedBlock>>()(group.run('invert', group.alloc(8)))
   is<boolean>()(group.push('score', { id: 1, delay: 2 }))
 
+  is<Promise<number>>()(group.runFunction((text: string) => text.length, 'four'))
+  is<Promise<string>>()(group.runFunction(async () => 'four'))
+  is<Promise<number>>()(group.runFunction((n) => n * 2, 21))
+  // @ts-expect-error a function is given what it takes
+  void group.runFunction((text: string) => text.length, 4)
+
   // @ts-expect-error no handler has that name
   void group.run('scoer', { id: 1, delay: 2 })
   // @ts-expect-error a handler that takes a value must be given one
