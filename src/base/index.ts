@@ -1,5 +1,6 @@
 export * from './atomics.js'
 export * from './bits.js'
 export * from './errors.js'
+export * from './hash.js'
 export * from './prng.js'
 export * from './words.js'

@@ -8,20 +8,21 @@
  * ```
  *  submit ─ encode into the lane ─┬─ 8 pending  ─▶ publish, and ring at the first of the turn
  *                                 └─ end of turn ─▶ publish and ring       (one microtask for all)
- *  polling (setImmediate): drain ≤ 1024 completions a turn ─▶ settle, return credits, admit who waits
- *     ├─ 8 turns without one, and every core has a busy worker ─▶ nap ≤ 0.2 ms
- *     └─ 50 turns without one ─▶ arm the doorbell, hold the process alive, sleep until a worker's message
+ *  poller ─ drain ≤ 1024 completions a turn ─▶ settle, return credits, admit who waits
  * ```
  */
 import { invariant, PercoreError, shared } from '../base/index.js'
 import type { Codec } from '../codec/index.js'
 import type { SharedHeap } from '../memory/index.js'
 import { doorbellMode, LaneConsumer, LaneProducer, recoverConsumed, recoverProduced, ring, Sleeper } from '../ring/index.js'
-import type { Balancer, LoadView } from './balance.js'
+import type { Balancer, LoadView, Placement } from './balance.js'
+import { anyWorker, type Call, makeCall } from './call.js'
 import { type Fabric, laneAt, slotAt, slotLayout } from './fabric.js'
+import { Placer } from './placer.js'
+import { Poller } from './poller.js'
 import { type Reject, type Resolve, TaskSlab } from './slab.js'
 import { descriptor, status } from './task.js'
-import { type WaitingCall, WaitingLine } from './waiting.js'
+import { WaitingLines } from './waiting.js'
 
 /**
  * Descriptors gathered before they are published within a turn. Small, so that the worker runs the first while the rest are
@@ -33,19 +34,6 @@ const publishBatch = 8
 
 /** Completions settled in one turn of the event loop at most, so that I/O and timers are never kept waiting long. */
 const drainBatch = 1024
-
-/** Turns of the event loop (about 1 µs each) to look for completions before going to sleep. */
-const emptyTurnsMax = 50
-
-/**
- * When this thread and the busy workers are more than the cores, looking takes a core from a worker. Then it naps after so many
- * turns: not sooner, since being woken from a nap costs some 20 µs, which tasks of less than a microsecond would feel. Once a
- * look has been in vain it naps after every turn, until one that was no look after a nap finds something.
- */
-const emptyTurnsBeforeNap = 8
-
-/** How long a nap keeps the event loop from the caller's other work at most; a worker that runs out of tasks ends it sooner. */
-const napMs = 0.2
 
 /** What the dispatcher asks of the threads behind the lanes. */
 export interface Threads {
@@ -60,26 +48,31 @@ export interface DispatcherParts {
   readonly heap: SharedHeap
   readonly codec: Codec
   readonly threads: Threads
-  readonly balancer: Balancer
+  readonly balancer: Balancer | Placement
+  /** The handlers' names by number. */
+  readonly names: () => readonly string[]
   readonly depth: number
   readonly maxQueue: number
   /** Cores that this thread and the workers share. */
   readonly cores: number
 }
 
+/** Credits of a worker that was given up: no completion will bring it back above zero. */
+const noCredits = -(2 ** 30)
+
 export class Dispatcher implements LoadView {
   readonly workers: number
   /** Tasks pushed and not yet settled. */
   inFlightTotal = 0
+  membership = 0
 
   readonly #i32: Int32Array
   readonly #heap: SharedHeap
   readonly #codec: Codec
-  readonly #threads: Threads
-  readonly #balancer: Balancer
+  readonly #placer: Placer
+  readonly #balancer: Balancer | undefined
   readonly #maxQueue: number
   readonly #depth: number
-  readonly #cores: number
 
   readonly #lanes: LaneProducer[] = []
   readonly #completions: LaneConsumer[] = []
@@ -87,19 +80,14 @@ export class Dispatcher implements LoadView {
   readonly #bells: (() => void)[] = []
   readonly #credits: Int32Array
   readonly #lost: (PercoreError | undefined)[]
-  readonly #sleeper: Sleeper
+  readonly #poller: Poller
 
   readonly #slab: TaskSlab
-  readonly #waiting = new WaitingLine()
+  readonly #waiting = new WaitingLines()
   #encoding = false
   #flushScheduled = false
   /** How often a lane was published in this turn, by worker; it was rung for the first. */
   readonly #published: Int32Array
-  #polling = false
-  #armed = false
-  #emptyTurns = 0
-  #napAfter = emptyTurnsBeforeNap
-  #napped = false
   #idleListeners: (() => void)[] = []
 
   constructor(parts: DispatcherParts) {
@@ -110,11 +98,8 @@ export class Dispatcher implements LoadView {
     this.#i32 = i32
     this.#heap = parts.heap
     this.#codec = parts.codec
-    this.#threads = threads
-    this.#balancer = parts.balancer
     this.#depth = depth
     this.#maxQueue = parts.maxQueue
-    this.#cores = parts.cores
     for (let worker = 0; worker < workers; worker++) {
       this.#lanes.push(new LaneProducer(i32, laneAt(fabric, worker, 'toWorker'), fabric.laneCapacity))
       this.#completions.push(new LaneConsumer(i32, laneAt(fabric, worker, 'fromWorker'), fabric.laneCapacity))
@@ -124,20 +109,33 @@ export class Dispatcher implements LoadView {
     this.#credits = new Int32Array(workers).fill(depth)
     this.#published = new Int32Array(workers)
     this.#lost = Array.from({ length: workers })
-    this.#sleeper = new Sleeper(i32, slotAt(0) + slotLayout.doorbell, () => this.#completions.some((lane) => lane.poll() > 0))
     this.#slab = new TaskSlab(workers * depth)
+    this.#placer = new Placer({ load: this, balancer: parts.balancer, names: parts.names, lost: (worker) => this.#lost[worker] })
+    this.#balancer = this.#placer.balancer
+    this.#poller = new Poller({
+      sleeper: new Sleeper(i32, slotAt(0) + slotLayout.doorbell, () => this.#completions.some((lane) => lane.poll() > 0)),
+      drain: () => this.#drain(),
+      inFlight: () => this.inFlightTotal,
+      coresAreShort: () => Math.min(this.inFlightTotal, workers) >= parts.cores,
+      hold: (alive) => threads.hold(alive),
+    })
   }
 
   room(worker: number): number {
-    return this.#lost[worker] === undefined ? this.#credits[worker] : 0
+    const credits = this.#credits[worker]
+    return credits > 0 ? credits : 0
   }
 
   inFlight(worker: number): number {
-    return this.#depth - this.#credits[worker]
+    return this.#lost[worker] === undefined ? this.#depth - this.#credits[worker] : 0
   }
 
   isAwake(worker: number): boolean {
     return shared.load(this.#i32, this.#doorbells[worker]) === doorbellMode.running
+  }
+
+  serves(worker: number): boolean {
+    return worker < this.workers && this.#lost[worker] === undefined
   }
 
   /** Calls waiting for a worker with room. */
@@ -150,19 +148,39 @@ export class Dispatcher implements LoadView {
    * not call back into the dispatcher synchronously.
    */
   call(handler: number, value: unknown, resolve: Resolve, reject: Reject): void {
-    if (this.queued === 0 && !this.#encoding) {
-      const worker = this.#balancer.pick(this)
-      if (worker >= 0) return this.#submitOrReject(worker, handler, value, resolve, reject)
+    if (this.#waiting.length === 0 && !this.#encoding) {
+      const worker = this.#balancer !== undefined ? this.#balancer.pick(this) : this.#placer.tryChoose(handler, value)
+      if (this.#credits[worker] > 0) return this.#submitOrReject(worker, handler, value, resolve, reject)
     }
-    this.#enqueue({ handler, value, resolve, reject })
+    this.place(makeCall(handler, value, resolve, reject))
   }
 
-  /** Pushes a task only if a worker has room now: false when all are full. Throws what `encode` throws. */
+  /** The same only if there is room now: false when not. Throws what `encode` and the placement throw. */
   tryCall(handler: number, value: unknown, resolve: Resolve, reject: Reject): boolean {
-    if (this.queued > 0 || this.#encoding) return false
-    const worker = this.#balancer.pick(this)
-    if (worker < 0) return false
-    this.#submit(worker, handler, value, resolve, reject)
+    if (this.#waiting.length === 0 && !this.#encoding) {
+      const worker = this.#balancer !== undefined ? this.#balancer.pick(this) : this.#placer.tryChoose(handler, value)
+      if (this.#credits[worker] > 0) {
+        this.#submit(worker, handler, value, resolve, reject)
+        return true
+      }
+    }
+    return this.tryPlace(makeCall(handler, value, resolve, reject))
+  }
+
+  /** `call` for a task that names its worker or has a key, or that found no room. */
+  place(call: Call): void {
+    const worker = this.#workerFor(call)
+    if (worker === undefined) return
+    if (worker !== anyWorker && this.#mayGo(worker)) return this.#submitWaiting(worker, call)
+    call.worker = worker
+    this.#enqueue(call)
+  }
+
+  /** `tryCall` for a task that names its worker or has a key, or that found no room. */
+  tryPlace(call: Call): boolean {
+    const worker = this.#mustWait(call) ? anyWorker : this.#placer.place(call)
+    if (worker === anyWorker || !this.#mayGo(worker)) return false
+    this.#submit(worker, call.handler, call.value, call.resolve, call.reject)
     return true
   }
 
@@ -178,7 +196,7 @@ export class Dispatcher implements LoadView {
    * and when nothing is in flight any more nobody else would let the process end.
    */
   wake(): void {
-    if (!this.#polling) this.#startPolling()
+    if (!this.#poller.polling) this.#poller.start()
   }
 
   /**
@@ -194,9 +212,8 @@ export class Dispatcher implements LoadView {
     this.wake()
   }
 
-  /** The worker will never come back: all its tasks fail, and it is given no more. */
+  /** The worker will never come back: all its tasks fail, and it is given no more. Keys that were its go to others. */
   abandon(worker: number, error: PercoreError): void {
-    this.#lost[worker] = error
     const lane = this.#lanes[worker]
     lane.publish()
     const leftOver = new LaneConsumer(this.#i32, lane.at, lane.capacity)
@@ -206,23 +223,53 @@ export class Dispatcher implements LoadView {
       leftOver.advance()
     }
     leftOver.release()
-    this.#failWhere(worker, error, () => true)
+    this.#lose(worker, error)
+    for (const call of this.#waiting.takeOnly(worker)) this.place(call)
     this.#settled()
     this.wake()
   }
 
   /** Fails everything in flight and waiting. The threads must be gone. */
   abandonAll(error: PercoreError): void {
-    for (let worker = 0; worker < this.workers; worker++) {
-      this.#lost[worker] = error
-      this.#failWhere(worker, error, () => true)
-    }
+    for (let worker = 0; worker < this.workers; worker++) this.#lose(worker, error)
+    for (const call of this.#waiting.takeAll()) call.reject(error)
     this.#settled()
   }
 
-  #enqueue(call: WaitingCall): void {
-    const gone = this.#allLost()
-    if (gone !== undefined) return call.reject(gone)
+  #lose(worker: number, error: PercoreError): void {
+    this.#failWhere(worker, error, () => true)
+    this.#lost[worker] = error
+    this.#credits[worker] = noCredits
+    this.membership++
+  }
+
+  /** Where a call is to go; undefined when it has been rejected instead. */
+  #workerFor(call: Call): number | undefined {
+    try {
+      return this.#mustWait(call) ? anyWorker : this.#placeOrThrow(call)
+    } catch (error) {
+      call.reject(error)
+      return undefined
+    }
+  }
+
+  #placeOrThrow(call: Call): number {
+    const lost = this.#allLost()
+    if (lost !== undefined) throw lost
+    return this.#placer.place(call)
+  }
+
+  /** Calls from inside a getter wait, and so do those behind others for whom any worker will do. */
+  #mustWait(call: Call): boolean {
+    return (this.#encoding || this.#waiting.anyLength > 0) && call.wanted === anyWorker && call.key === undefined && this.#balancer !== undefined
+  }
+
+  /** Whether a task for this worker may be pushed at once: there is room, and nobody was there before. */
+  #mayGo(worker: number): boolean {
+    return this.#credits[worker] > 0 && !this.#encoding && this.#waiting.onlyLength(worker) === 0
+  }
+
+  #enqueue(call: Call): void {
     if (this.queued >= this.#maxQueue) {
       const message = `${this.queued} calls are waiting for a worker, as many as maxQueue allows. Await some of them, or raise maxQueue.`
       return call.reject(new PercoreError('ERR_PERCORE_QUEUE_FULL', message))
@@ -233,7 +280,7 @@ export class Dispatcher implements LoadView {
 
   /** Why no worker is left, when none is. */
   #allLost(): PercoreError | undefined {
-    return this.#lost.every((error) => error !== undefined) ? this.#lost[0] : undefined
+    return this.membership > 0 && this.#lost.every((error) => error !== undefined) ? this.#lost[0] : undefined
   }
 
   #submitOrReject(worker: number, handler: number, value: unknown, resolve: Resolve, reject: Reject): void {
@@ -268,7 +315,7 @@ export class Dispatcher implements LoadView {
       lane.publish()
       if (this.#published[worker]++ === 0) this.#ring(worker)
     }
-    if (!this.#polling) this.#startPolling()
+    if (!this.#poller.polling) this.#poller.start()
   }
 
   /** Encoding runs the value's getters: a call made from inside one must wait, since the slot is claimed and not yet committed. */
@@ -304,52 +351,14 @@ export class Dispatcher implements LoadView {
     ring(this.#i32, this.#doorbells[worker], this.#bells[worker])
   }
 
-  #startPolling(): void {
-    this.#polling = true
-    this.#emptyTurns = 0
-    if (this.#armed) {
-      this.#armed = false
-      this.#sleeper.unpark()
-    }
-    setImmediate(this.#poll)
-  }
-
-  readonly #poll = (): void => {
-    if (!this.#polling) return
+  #drain(): number {
     let settled = 0
     for (let worker = 0; worker < this.workers; worker++) settled += this.#drainLane(worker, drainBatch)
     if (settled > 0) {
-      if (!this.#napped) this.#napAfter = emptyTurnsBeforeNap
-      this.#emptyTurns = 0
       this.#heap.flush()
       this.#settled()
-    } else this.#emptyTurns++
-    this.#napped = false
-    if (this.inFlightTotal === 0) {
-      this.#polling = false
-      this.#threads.hold(false)
-    } else if (this.#emptyTurns < emptyTurnsMax) {
-      if (this.#emptyTurns >= this.#napAfter && this.#coresAreShort()) this.#nap()
-      setImmediate(this.#poll)
-    } else this.#sleep()
-  }
-
-  #coresAreShort(): boolean {
-    return Math.min(this.inFlightTotal, this.workers) >= this.#cores
-  }
-
-  #nap(): void {
-    this.#napAfter = 1
-    this.#napped = true
-    this.#sleeper.nap(napMs)
-  }
-
-  #sleep(): void {
-    this.#threads.hold(true)
-    if (this.#sleeper.parkInLoop()) {
-      this.#polling = false
-      this.#armed = true
-    } else setImmediate(this.#poll)
+    }
+    return settled
   }
 
   #drainLane(worker: number, limit: number): number {
@@ -404,15 +413,22 @@ export class Dispatcher implements LoadView {
     }
   }
 
-  /** Pushes calls that were waiting, first come first served. */
   #admit(): void {
-    const gone = this.#allLost()
-    while (this.queued > 0) {
-      const worker = gone !== undefined ? 0 : this.#balancer.pick(this)
-      if (worker < 0) break
-      const call = this.#waiting.shift()
-      if (gone !== undefined) call.reject(gone)
-      else this.#submitOrReject(worker, call.handler, call.value, call.resolve, call.reject)
+    this.#waiting.admit(this.#placeWaiting, this.#hasRoom, this.#submitWaiting)
+  }
+
+  readonly #placeWaiting = (call: Call): number | undefined => {
+    try {
+      return this.#placeOrThrow(call)
+    } catch (error) {
+      call.reject(error)
+      return undefined
     }
+  }
+
+  readonly #hasRoom = (worker: number): boolean => this.#credits[worker] > 0
+
+  readonly #submitWaiting = (worker: number, call: Call): void => {
+    this.#submitOrReject(worker, call.handler, call.value, call.resolve, call.reject)
   }
 }

@@ -9,13 +9,26 @@ import { ceilPowerOfTwo, PercoreError } from '../base/index.js'
 import { createCodec, SharedBlock } from '../codec/index.js'
 import { type AuditReport, createHeap, type SharedHeap } from '../memory/index.js'
 import { availableCores, epochMs, physicalCores } from '../platform/index.js'
-import { balance, type Balancer } from './balance.js'
+import { balance, type Balancer, type Placement } from './balance.js'
+import { type Call, makeCall } from './call.js'
+import { type CallOptions, checkCallOptions, checkWorker } from './call-options.js'
 import { Dispatcher } from './dispatcher.js'
 import { createFabric, depthMax, type Fabric, memoryBytesMax, memoryBytesMin, slotAt, slotLayout, workersMax } from './fabric.js'
-import type { Context, Handler, HandlerArguments, HandlerName, HandlerResult, Handlers, HandlerValue, UntypedHandlers } from './handlers.js'
+import type {
+  Context,
+  Handler,
+  HandlerArguments,
+  HandlerCall,
+  HandlerName,
+  HandlerResult,
+  Handlers,
+  HandlerValue,
+  UntypedHandlers,
+} from './handlers.js'
 import type { Idle } from './idle.js'
 import { type InlineCall, sourceOf } from './inline.js'
 import { mapConcurrencyMax, mapOver, type MapOptions } from './map.js'
+import type { PlacedOptions, PlacedWorker } from './placed.js'
 import type { Reject, Resolve } from './slab.js'
 import { Supervisor } from './supervisor.js'
 import { type ThreadOptions, threadSettings } from './threads.js'
@@ -47,8 +60,8 @@ export interface ExecGroupOptions extends ThreadOptions {
   readonly workers?: number | 'physical'
   /** How many tasks a worker may hold before it counts as full. Default 1024. 1 … 65,536. */
   readonly depth?: number
-  /** Which worker a task goes to. Default `balance.roundRobin()`. */
-  readonly balance?: Balancer
+  /** Which worker a task goes to: one of {@link balance}, or your own. Default `balance.roundRobin()`. */
+  readonly balance?: Balancer | Placement
   /** How many calls of `run` may wait when all workers are full; more reject with ERR_PERCORE_QUEUE_FULL. Default 1,000,000. */
   readonly maxQueue?: number
   /** Cloned to every worker, where it is `ctx.workerData`. */
@@ -195,7 +208,8 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
       heap,
       codec: createCodec(words, heap),
       threads: this.#supervisor,
-      balancer: options.balance ?? balance.roundRobin(),
+      balancer: balancerOf(options.balance),
+      names: () => this.#names,
       depth,
       maxQueue,
       cores,
@@ -230,13 +244,27 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
    * await group.close()
    * ```
    */
-  run<K extends HandlerName<H>>(name: K, ...value: HandlerArguments<H[K]>): Promise<HandlerResult<H[K]>>
-  run(name: string, value?: unknown): Promise<unknown> {
+  run<K extends HandlerName<H>>(name: K, ...call: HandlerCall<H[K], CallOptions>): Promise<HandlerResult<H[K]>>
+  run(name: string, value?: unknown, options?: CallOptions): Promise<unknown> {
     const number = this.#numbers.get(name)
     if (number === undefined || this.#closed) return Promise.reject(this.#cannotRun(name))
     const promise = new Promise<unknown>(capture)
-    this.#dispatcher.call(number, value, capturedResolve, capturedReject)
+    if (options !== undefined) this.#runWith(number, value, options, capturedResolve, capturedReject)
+    else this.#dispatcher.call(number, value, capturedResolve, capturedReject)
     return promise
+  }
+
+  #runWith(number: number, value: unknown, options: CallOptions, resolve: Resolve, reject: Reject): void {
+    try {
+      this.#dispatcher.place(this.#callOf(number, value, options, resolve, reject))
+    } catch (error) {
+      reject(error)
+    }
+  }
+
+  #callOf(number: number, value: unknown, options: CallOptions, resolve: Resolve, reject: Reject): Call {
+    const { worker, key } = checkCallOptions(options, this.workers)
+    return makeCall(number, value, resolve, reject, worker, key)
   }
 
   /**
@@ -287,11 +315,56 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
    * await group.close() // waits for them
    * ```
    */
-  push<K extends HandlerName<H>>(name: K, ...value: HandlerArguments<H[K]>): boolean
-  push(name: string, value?: unknown): boolean {
+  push<K extends HandlerName<H>>(name: K, ...call: HandlerCall<H[K], CallOptions>): boolean
+  push(name: string, value?: unknown, options?: CallOptions): boolean {
     const number = this.#numbers.get(name)
     if (number === undefined || this.#closed) throw this.#cannotRun(name)
-    return this.#dispatcher.tryCall(number, value, ignore, (error) => this.#pushFailed(name, error))
+    const failed: Reject = (error) => this.#pushFailed(name, error)
+    if (options !== undefined) return this.#dispatcher.tryPlace(this.#callOf(number, value, options, ignore, failed))
+    return this.#dispatcher.tryCall(number, value, ignore, failed)
+  }
+
+  /**
+   * One worker as a place to run tasks: see {@link PlacedWorker}.
+   *
+   * @throws PercoreError ERR_PERCORE_INVALID_OPTION when there is no such worker
+   */
+  to(worker: number): PlacedWorker<H> {
+    checkWorker(worker, this.workers)
+    const group = this as unknown as ExecGroup
+    const run = (name: string, value?: unknown, options?: PlacedOptions): Promise<unknown> => group.run(name, value, { ...options, worker })
+    const push = (name: string, value?: unknown, options?: PlacedOptions): boolean => group.push(name, value, { ...options, worker })
+    return { worker, run: run as PlacedWorker<H>['run'], push }
+  }
+
+  /**
+   * Runs a handler once on every worker; the promise of all results, in the order of the workers. Use it to fill or clear what each
+   * worker keeps. It is no barrier: tasks pushed before may still be running elsewhere.
+   *
+   * Rejects with the first failure, in the order of the workers, once all are settled. A {@link SharedBlock} cannot be in more than one
+   * place: with several workers it is refused with ERR_PERCORE_NOT_CLONEABLE.
+   *
+   * @example
+   * ```ts
+   * import { ExecGroup } from 'percore'
+   * import type handlers from './handlers.js'
+   *
+   * const group = await ExecGroup.start<typeof handlers>(new URL('./handlers.js', import.meta.url), { workers: 2 })
+   * console.log(await group.broadcast('greet', 'Ada')) // [ 'Hello Ada, from worker 0', 'Hello Ada, from worker 1' ]
+   * await group.close()
+   * ```
+   */
+  broadcast<K extends HandlerName<H>>(name: K, ...value: HandlerArguments<H[K]>): Promise<HandlerResult<H[K]>[]>
+  async broadcast(name: string, value?: unknown): Promise<unknown[]> {
+    if (value instanceof SharedBlock && this.workers > 1) {
+      throw new PercoreError('ERR_PERCORE_NOT_CLONEABLE', 'a SharedBlock can be with one worker only. Broadcast its bytes, or give each worker one of its own.')
+    }
+    const calls = Array.from({ length: this.workers }, (_, worker) => (this as unknown as ExecGroup).run(name, value, { worker }))
+    const outcomes = await Promise.allSettled(calls)
+    return outcomes.map((outcome) => {
+      if (outcome.status === 'rejected') throw outcome.reason
+      return outcome.value
+    })
   }
 
   /**
@@ -424,6 +497,12 @@ function ignore(): void {}
 
 function closedError(what: string): PercoreError {
   return new PercoreError('ERR_PERCORE_CLOSED', `${what}. Start a new one to run more tasks.`)
+}
+
+function balancerOf(option: Balancer | Placement | undefined): Balancer | Placement {
+  if (option === undefined) return balance.roundRobin()
+  if (typeof option === 'function' || typeof (option as Balancer | null)?.pick === 'function') return option
+  throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `balance must be one of balance.…(), an object with pick(load), or (task, load) => worker, not ${String(option)}.`)
 }
 
 function hrefOf(module: URL | string): string {

@@ -49,6 +49,11 @@ export type HandlerArguments<F> = F extends (...args: infer A) => unknown
     : undefined extends A[0] ? [value?: A[0]] : [value: A[0]]
   : never
 
+/** What to pass to a call of a handler: its value, then options; `undefined` in its place when it takes none. */
+export type HandlerCall<F, O> = HandlerArguments<F> extends readonly [value: infer V]
+  ? [value: V, options?: O]
+  : [value?: HandlerArguments<F>[0], options?: O]
+
 /** What a handler's caller gets. */
 export type HandlerResult<F> = F extends (...args: never[]) => infer R ? Awaited<R> : never
 

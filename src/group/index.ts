@@ -1,5 +1,6 @@
 /** The group floor: workers behind a balancer. */
-export { balance, type Balancer, type LoadView } from './balance.js'
+export { balance, type Balancer, type LoadView, type Placement, type TaskView } from './balance.js'
+export type { CallOptions } from './call-options.js'
 export { ExecGroup, type ExecGroupOptions, type GroupStats, type PushFailure, type WorkerStats } from './exec-group.js'
 export { depthMax, workersMax } from './fabric.js'
 export {
@@ -7,6 +8,7 @@ export {
   defineHandlers,
   type Handler,
   type HandlerArguments,
+  type HandlerCall,
   type HandlerName,
   type HandlerResult,
   type Handlers,
@@ -17,4 +19,5 @@ export {
 } from './handlers.js'
 export type { Idle } from './idle.js'
 export type { MapOptions } from './map.js'
+export type { PlacedOptions, PlacedWorker } from './placed.js'
 export type { OutputListener, ThreadOptions, WorkerResourceLimits } from './threads.js'

@@ -15,6 +15,11 @@ const handlers = defineHandlers({
   nothing: () => undefined,
   thread: () => threadId,
   where: (_: undefined, ctx) => ({ worker: ctx.worker, data: ctx.workerData }),
+  /** Appends to the log in `workerData`: its first word is the length. */
+  note(n: number, ctx) {
+    const log = ctx.workerData as Int32Array
+    log[1 + Atomics.add(log, 0, 1)] = n
+  },
   fail(message: string): never {
     throw new Unprocessable(message, { cause: new RangeError('why') })
   },
