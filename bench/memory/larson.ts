@@ -28,7 +28,7 @@ const seed = 4141
 const blocksPerThread = 1000
 /** A fresh thread takes over after this many ops. */
 const opsPerThread = blocksPerThread * 10_000
-/** Ops between two looks at whether to stop; and between two exchanges of tables, so few that most frees are of another thread's blocks. */
+/** Ops between two looks at whether to stop; and between two exchanges of tables, so few that blocks do not stay where they were made. */
 const chunk = 10_000
 const chunkPassed = 250
 

@@ -398,3 +398,22 @@ test('pretouch reserves and touches free memory only', () => {
   assert.ok(heap.pretouch(1e9) < 32 * MIB)
   clean(heap)
 })
+
+interface Wasm { readonly Memory: new (options: object) => { readonly buffer: SharedArrayBuffer } }
+const { WebAssembly } = globalThis as unknown as { readonly WebAssembly: Wasm }
+const otherBuffers: Readonly<Record<string, () => SharedArrayBuffer>> = {
+  'a growable buffer': () => new SharedArrayBuffer(16 * MIB, { maxByteLength: 16 * MIB }),
+  'a WebAssembly.Memory': () => new WebAssembly.Memory({ initial: 256, maximum: 256, shared: true }).buffer,
+}
+for (const [kind, make] of Object.entries(otherBuffers)) test(`a heap can lie in ${kind}`, () => {
+  const heap = createHeap({ buffer: make() })
+  const other = attachHeap(heap.handle)
+  const blocks = [16, 1000, 50_000, 2_000_000].map((bytes) => heap.malloc(bytes))
+  heap.i32(blocks[3]!, 1)[0] = 7
+  assert.equal(other.i32(blocks[3]!, 1)[0], 7)
+  for (const ptr of blocks) other.free(ptr)
+  other.flush()
+  heap.idle()
+  const { problems, blocks: counted, largeBlocks } = heap.audit({ quiet: true })
+  assert.deepEqual([problems, counted.out, largeBlocks], [[], 0, 0])
+})
