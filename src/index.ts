@@ -22,6 +22,7 @@ export {
   type PushFailure,
   type TaskView,
   type ThreadOptions,
+  type WorkerHooks,
   type WorkerResourceLimits,
   type WorkerStats,
 } from './group/index.js'

@@ -4,9 +4,10 @@
  */
 import { PercoreError } from '../base/index.js'
 import type { SharedBlock } from '../codec/index.js'
+import { hooksKey, hooksOf, type WorkerHooks } from './hooks.js'
 
 /**
- * What a handler is given beside its value: the same object for every task of a worker. Valid on the worker's thread only.
+ * What a handler is given beside its value. Valid on the worker's thread only. `S` is what the worker's `init` hook made, see {@link WorkerHooks}.
  *
  * @example
  * ```ts
@@ -21,23 +22,25 @@ import type { SharedBlock } from '../codec/index.js'
  * })
  * ```
  */
-export interface Context {
+export interface Context<S = unknown> {
   /** Which worker of the group runs this task: 0 … workers − 1. A replaced worker keeps its number. */
   readonly worker: number
   /** The `workerData` option of the group, cloned once per worker. */
   readonly workerData: unknown
+  /** What the worker's `init` hook returned: one per worker, made before its first task. */
+  readonly state: S
   /** A block of shared memory to fill and return: it moves to the caller without being copied. Throws ERR_PERCORE_OUT_OF_MEMORY. */
   alloc(bytes: number): SharedBlock
 }
 
 /** A function that runs on a worker: one value in, one result (or a promise of one) out. What it throws, its caller gets. */
-export type Handler = (value: never, context: Context) => unknown
+export type Handler = (value: never, context: Context<never>) => unknown
 
 /** A module's handlers by name. */
 export type Handlers = { readonly [name: string]: Handler }
 
 /** What is known of a module's handlers when the caller gives no type: nothing. */
-export type UntypedHandlers = { readonly [name: string]: (value?: unknown, context?: Context) => unknown }
+export type UntypedHandlers = { readonly [name: string]: (value?: unknown, context?: Context<never>) => unknown }
 
 /** The names of a module's handlers. */
 export type HandlerName<H> = keyof H & string
@@ -62,8 +65,8 @@ export type HandlerValue<F> = HandlerArguments<F>[0]
 
 /**
  * Names a module's handlers and keeps their types, so that `ExecGroup.start<typeof handlers>` checks every call. Use it in a module of
- * its own: each worker loads that module once, so what stands beside the handlers is prepared once per worker. Any thread; it only
- * returns what it is given. (The examples of percore's other doc comments use this module.)
+ * its own: each worker loads that module once, so what stands beside the handlers is prepared once per worker. What must be awaited or
+ * given back belongs into {@link WorkerHooks}. Any thread; it returns the handlers it is given. (The examples of percore's other doc comments use this module.)
  *
  * @example
  * ```ts
@@ -80,7 +83,11 @@ export type HandlerValue<F> = HandlerArguments<F>[0]
  * })
  * ```
  */
-export function defineHandlers<H extends { readonly [name: string]: (value: never, context: Context) => unknown }>(handlers: H): H {
+export function defineHandlers<H extends { readonly [name: string]: (value: never, context: Context<S>) => unknown }, S = unknown>(
+  handlers: H,
+  hooks?: WorkerHooks<S>,
+): H {
+  if (hooks !== undefined) Object.defineProperty(handlers, hooksKey, { value: hooks })
   return handlers
 }
 
@@ -91,6 +98,7 @@ export const handlersMax = 16_384
 export interface HandlerTable {
   readonly names: readonly string[]
   readonly handlers: readonly Handler[]
+  readonly hooks: WorkerHooks<unknown>
 }
 
 /**
@@ -113,5 +121,5 @@ export function handlersOf(module: Readonly<Record<string, unknown>>, from: stri
       throw new PercoreError('ERR_PERCORE_HANDLERS_LOAD', `handler '${name}' of ${from} is a generator. Make it a function or an async function.`)
     }
   }
-  return { names, handlers: names.map((name) => holder[name] as Handler) }
+  return { names, handlers: names.map((name) => holder[name] as Handler), hooks: hooksOf(holder, module, from) }
 }

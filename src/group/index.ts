@@ -17,6 +17,7 @@ export {
   handlersOf,
   type UntypedHandlers,
 } from './handlers.js'
+export type { WorkerHooks } from './hooks.js'
 export type { Idle } from './idle.js'
 export type { MapOptions } from './map.js'
 export type { PlacedOptions, PlacedWorker } from './placed.js'

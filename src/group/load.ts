@@ -7,7 +7,7 @@ import { type HandlerTable, handlersOf } from './handlers.js'
 
 /** The handlers of the module at that URL; none without one. */
 export async function loadHandlers(module: string | undefined): Promise<HandlerTable> {
-  if (module === undefined) return { names: [], handlers: [] }
+  if (module === undefined) return { names: [], handlers: [], hooks: {} }
   try {
     return handlersOf((await import(module)) as Record<string, unknown>, module)
   } catch (error) {

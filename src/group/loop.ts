@@ -52,7 +52,7 @@ export interface LoopParts {
   readonly heap: SharedHeap
   readonly codec: Codec
   readonly handlers: readonly Handler[]
-  readonly context: Context
+  readonly context: Context<never>
   /** Rings the caller's doorbell; not urgent while there are more tasks to run. */
   readonly ringCaller: (urgent: boolean) => void
 }

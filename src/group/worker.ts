@@ -8,8 +8,10 @@ import { createCodec, SharedBlock } from '../codec/index.js'
 import { attachHeap } from '../memory/index.js'
 import { epochMs } from '../platform/index.js'
 import { LaneConsumer, LaneProducer, ring, Sleeper } from '../ring/index.js'
+import { TaskContext, type WorkerScope } from './context.js'
 import { attachFabric, laneAt, noRecord, slotAt, slotLayout, slotState } from './fabric.js'
 import type { Handler } from './handlers.js'
+import { dispose, initialise } from './hooks.js'
 import { type Idle, startTurning } from './idle.js'
 import { createInline } from './inline.js'
 import { loadHandlers } from './load.js'
@@ -54,6 +56,14 @@ async function main(brief: WorkerBrief): Promise<void> {
   i32[slot + slotLayout.heapRecord] = heap.record
   const codec = createCodec(words, heap)
   const table = await loadHandlers(brief.module)
+  const scope: WorkerScope = {
+    worker: brief.worker,
+    workerData: brief.workerData,
+    state: undefined,
+    alloc: (bytes) => new SharedBlock(brief.buffer, heap.malloc(bytes), bytes, heap.free),
+  }
+  const context = new TaskContext(scope)
+  scope.state = await initialise(table.hooks, context, brief.module)
 
   const loop = createLoop({
     i32,
@@ -64,7 +74,7 @@ async function main(brief: WorkerBrief): Promise<void> {
     inbox: new LaneConsumer(i32, laneAt(fabric, brief.worker, 'toWorker'), laneCapacity),
     outbox: new LaneProducer(i32, laneAt(fabric, brief.worker, 'fromWorker'), laneCapacity),
     handlers: [...table.handlers, createInline() as Handler],
-    context: { worker: brief.worker, workerData: brief.workerData, alloc: (bytes) => new SharedBlock(brief.buffer, heap.malloc(bytes), bytes, heap.free) },
+    context,
     ringCaller: (urgent) => ring(i32, callersDoorbell, sendBell, urgent),
   })
 
@@ -90,12 +100,16 @@ async function main(brief: WorkerBrief): Promise<void> {
       i32[slot + slotLayout.parks]++
       heap.idle()
     },
-    closed: () => {
-      i32[slot + slotLayout.heapRecord] = noRecord
-      heap.detach()
-      drainStandardStreams(() => process.exit())
-    },
+    closed: () => void end(),
   })
+  async function end(): Promise<void> {
+    const problem = await dispose(table.hooks, context)
+    if (problem !== undefined) say({ problem })
+    i32[slot + slotLayout.heapRecord] = noRecord
+    heap.detach()
+    drainStandardStreams(() => process.exit())
+  }
+
   port?.on('message', wake)
   say({ names: table.names })
 }

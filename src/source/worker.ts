@@ -58,5 +58,5 @@ async function load(own: Context): Promise<Ready> {
   if (format === undefined) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `there is no format "${job.format}"`)
   const handler = await loadHandler(job.moduleUrl, job.handler) as RowHandler<Context>
   const { stopAtFailure, keepRaw, lineBytesMax } = job
-  return { options: { format, handler, stopAtFailure, keepRaw, lineBytesMax }, context: { ...own, workerData: undefined } }
+  return { options: { format, handler, stopAtFailure, keepRaw, lineBytesMax }, context: Object.create(own, { workerData: { value: undefined } }) as Context }
 }

@@ -25,6 +25,7 @@ const handlers = defineHandlers({
     is<Context>()(ctx)
     is<number>()(ctx.worker)
     is<unknown>()(ctx.workerData)
+    is<unknown>()(ctx.state)
     is<SharedBlock>()(ctx.alloc(8))
     // @ts-expect-error the context has no such thing
     void ctx.signal
@@ -32,6 +33,17 @@ const handlers = defineHandlers({
   },
 })
 const url = new URL('file:///handlers.js')
+
+export const withState = defineHandlers({
+  count(_: undefined, ctx) {
+    is<Set<string>>()(ctx.state)
+    return ctx.state.size
+  },
+  arrow: (word: string, ctx) => ctx.state.has(word),
+}, {
+  init: async () => new Set<string>(),
+  dispose: (state) => is<Set<string>>()(state),
+})
 
 export async function typedGroup(): Promise<void> {
   const group = await ExecGroup.start<typeof handlers>(url, { workers: 2, depth: 8, idle: 'block', balance: balance.roundRobin() })

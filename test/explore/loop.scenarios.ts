@@ -39,7 +39,7 @@ function codecOf(i32: Int32Array): Codec {
 }
 
 const noHeap = { flush: () => {} } as unknown as SharedHeap
-const noContext = { worker: 0 } as unknown as Context
+const noContext = { worker: 0 } as unknown as Context<never>
 
 /** The body of a worker's thread. `clockStepMs` is what its clock advances by at each reading. */
 function work(stage: Stage, capacity: number, clockStepMs: number): void {
