@@ -6,7 +6,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { attachHeap } from '../../src/memory/index.js'
-import { replaceRandomIn, setUpTable } from './larson-loops.js'
+import { replaceRandomIn } from './larson-loops.js'
 import { L_ENDED, L_STATE, L_TURN, LINE_WORDS, type LarsonThread } from './larson.js'
 import { seedOf } from './loops.js'
 
@@ -24,16 +24,19 @@ const tableOf = (at: number): Int32Array => tables.subarray(at * tableLength, (a
 const all = Array.from({ length: tables.length / tableLength }, (_, at) => tableOf(at))
 const replaceRandom = replaceRandomIn(heap, bytes)
 
-warmUp()
-parentPort?.postMessage('ready')
-for (;;) {
-  const seen = Atomics.load(lines, base + L_TURN)
-  if (seen === myTurn || Atomics.load(stop, 0) !== 0) break
-  Atomics.wait(lines, base + L_TURN, seen, 1000)
+parentPort?.once('message', (rehearsal: Int32Array) => {
+  warmUp(rehearsal)
+  parentPort?.postMessage('ready')
+  for (let seen = turnNow(); seen !== myTurn && Atomics.load(stop, 0) === 0; seen = turnNow()) Atomics.wait(lines, base + L_TURN, seen, 1000)
+  if (turnNow() === myTurn) run()
+  // Tearing V8 down is not part of the measurement.
+  Atomics.wait(stop, 0, 0)
+})
+parentPort?.postMessage('attached')
+
+function turnNow(): number {
+  return Atomics.load(lines, base + L_TURN)
 }
-if (Atomics.load(lines, base + L_TURN) === myTurn) run()
-// Tearing V8 down is not part of the measurement.
-Atomics.wait(stop, 0, 0)
 
 function run(): void {
   let x = lines[base + L_STATE]!
@@ -56,11 +59,10 @@ function run(): void {
   }
 }
 
-/** With a table of its own; afterwards its record is as good as new. */
-function warmUp(): void {
-  const own = new Int32Array(tableLength)
-  let x = setUpTable(heap, bytes, own, seedOf(1, myTurn), sizes)
-  for (let ops = 0; ops < warmUpOps; ops += chunk) x = replaceRandom(own, x, chunk, sizes)
-  for (const block of own) heap.free(block as ReturnType<typeof heap.malloc>)
+/** With blocks that, as in earnest, a thread that is gone has left; afterwards its record is as good as new. */
+function warmUp(rehearsal: Int32Array): void {
+  let x = seedOf(1, myTurn)
+  for (let ops = 0; ops < warmUpOps; ops += chunk) x = replaceRandom(rehearsal, x, chunk, sizes)
+  for (const block of rehearsal) heap.free(block as ReturnType<typeof heap.malloc>)
   heap.trim()
 }

@@ -8,7 +8,7 @@
  * pays for is the heap, not V8's start; a thread that handed over has detached and sleeps.
  */
 import { Worker } from 'node:worker_threads'
-import type { HeapStats } from '../../src/memory/index.js'
+import { attachHeap, type HeapHandle, type HeapStats } from '../../src/memory/index.js'
 import type { Bench, Cell, Choice, Contender, Job, Reading } from '../harness/contract.js'
 import { addressHeaps, allocatorOf, collected, memoryOf, openHeap, openPercore, percore } from './heaps.js'
 import { replaceRandomIn, replaceRandomObjectIn, setUpTable } from './larson-loops.js'
@@ -114,7 +114,7 @@ async function measurePercore(job: Job): Promise<readonly Reading[]> {
   const threads = Number(job.params['threads'])
   const { measure_ms: measureMs = 0, heirs = 1, blocks = 0, seed = 0 } = job.input as Record<string, number>
   const policy = String(job.params['policy'] ?? 'route-s') as Policy
-  const { heap } = openPercore(1 << 30, { adoption: policies[policy], records: threads * heirs + 1 })
+  const { heap } = openPercore(1 << 30, { adoption: policies[policy], records: threads * heirs + 2 })
   const lines = new Int32Array(new SharedArrayBuffer(threads * LINE_WORDS * 4)).fill(-1)
   const ops = new Float64Array(new SharedArrayBuffer(threads * 8))
   const stop = new Int32Array(new SharedArrayBuffer(4))
@@ -125,9 +125,11 @@ async function measurePercore(job: Job): Promise<readonly Reading[]> {
     ...passing && { passedOn: new Int32Array(new SharedArrayBuffer(4)).fill(threads) },
   }
   for (let turn = 0; turn < heirs; turn++) {
-    const number = turn === heirs - 1 ? -1 - turn : turn
-    await Promise.all(Array.from({ length: threads }, (_, line) => startThread({ ...shared, line, turn: number })))
+    const ordinal = turn === heirs - 1 ? -1 - turn : turn
+    const crew = await Promise.all(Array.from({ length: threads }, (_, line) => startThread({ ...shared, line, turn: ordinal })))
+    await Promise.all(rehearsalsOf(heap.handle, threads, blocks).map((rehearsal, line) => answerTo(crew[line]!, rehearsal)))
   }
+  rehearsalsOf(heap.handle, 0, 0) // takes back and trims what the last ones left
   let x = setUpTable(heap, new Uint8Array(heap.handle.buffer), tables, seedOf(seed, 0), sizes)
   heap.detach()
   const before = heap.stats()
@@ -157,11 +159,32 @@ async function measurePercore(job: Job): Promise<readonly Reading[]> {
   ]
 }
 
-async function startThread(data: LarsonThread): Promise<void> {
+/** Tables of blocks left by a thread that is gone, to warm up with. */
+function rehearsalsOf(handle: HeapHandle, threads: number, blocks: number): Int32Array[] {
+  const heap = attachHeap(handle)
+  heap.trim()
+  const rehearsals = Array.from({ length: threads }, () => new Int32Array(new SharedArrayBuffer(blocks * 4)))
+  for (const rehearsal of rehearsals) setUpTable(heap, new Uint8Array(handle.buffer), rehearsal, seed, sizes)
+  heap.detach()
+  return rehearsals
+}
+
+/** Starts a thread, which attaches to the heap. */
+async function startThread(data: LarsonThread): Promise<Worker> {
   const worker = new Worker(new URL('./larson-thread.js', import.meta.url), { workerData: data })
-  await new Promise((resolve, reject) => { worker.once('message', resolve).once('error', reject) })
+  await answerOf(worker)
   // From here on an error must end the measurement, which would wait for ever.
   worker.on('error', (error) => { throw error })
+  return worker
+}
+
+async function answerTo(worker: Worker, message: unknown): Promise<void> {
+  worker.postMessage(message)
+  await answerOf(worker)
+}
+
+async function answerOf(worker: Worker): Promise<void> {
+  await new Promise((resolve, reject) => { worker.once('message', resolve).once('error', reject) })
 }
 
 /** New pages, and refills served without one, between two moments. */

@@ -17,7 +17,7 @@ import {
 import { disarm, isBlock, mergeRemote, noPage, pushPartial, returnPage, setFull } from './page.js'
 import { flush, payOwed } from './remote.js'
 import { releaseNotedRun } from './reserve.js'
-import { homeOf, recordWord, type View } from './view.js'
+import { homeOf, recordWord, type View, viewFor } from './view.js'
 
 /** A record that is lent for the moment is looked at again this often; it comes back in microseconds, unless its borrower has died. */
 const LENT_ROUNDS = 100
@@ -69,13 +69,13 @@ export function reclaimRecord(own: View, record: number): void {
   if (shared.load(i32, words + R_STATE) !== RECORD_LIVE) {
     throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `record ${record} is held by no thread, so there is nothing to reclaim`)
   }
-  const dead = deadView(own, record)
+  const dead = viewFor(own, record)
   payOwed(dead)
   releaseNotedRun(i32, geometry, words)
   flush(dead)
   const borrowed = i32[words + R_BORROWED]! - 1
   if (borrowed >= 0) {
-    const lender = deadView(own, borrowed)
+    const lender = viewFor(own, borrowed)
     payOwed(lender)
     releaseNotedRun(i32, geometry, lender.record)
     rebuild(lender)
@@ -86,10 +86,7 @@ export function reclaimRecord(own: View, record: number): void {
   shared.store(i32, words + R_STATE, RECORD_POOLED)
 }
 
-function deadView(own: View, record: number): View {
-  const words = recordWord(own.geometry, record)
-  return { ...own, me: record, record: words }
-}
+
 
 /** Makes all lists of a record anew from what its pages say. Its thread is dead; other threads may go on freeing into the pages. */
 function rebuild(v: View): void {

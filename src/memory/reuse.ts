@@ -20,7 +20,7 @@ import {
   activate, adoptRemote, extend, noPage, pushPartial, remoteCount, retire, setFull, takeEmpty, takeNew, trimPages, unlinkPartial,
 } from './page.js'
 import { forwardTaken, takePending } from './remote.js'
-import { recordWord, type View } from './view.js'
+import { recordWord, type View, viewFor } from './view.js'
 
 // Local names, because V8 does not fold imported bindings (heap.ts).
 const { END, FREE, LIMIT, OWNER, RECORD_BORROWED, RECORD_POOLED, REMOTE, R_ACTIVE, R_BORROWED, R_EMPTY_MID, R_EMPTY_SMALL } = layout
@@ -70,13 +70,17 @@ function fromPending(v: View, c: number): number {
   return 0
 }
 
-/** A page of class `c` that a pooled record can spare, taken out of its lists; or 0. May leave it as that record's active page. */
+/**
+ * A page of class `c` that a pooled record can spare, taken out of its lists; or 0. May leave it as that record's active page. What was
+ * announced to the record is looked at first: a page must not leave while its name is in that queue.
+ */
 function spare(gone: View, c: number): number {
   const { i32, record } = gone
+  drainPending(gone, c)
   const active = i32[record + R_ACTIVE + c]!
   if (i32[active + FREE] !== 0 || remoteCount(i32[active + REMOTE]!) > 0 || i32[active + LIMIT]! < i32[active + END]!) return active
   const partial = i32[record + R_PARTIAL + c]!
-  if (partial === 0) return fromPending(gone, c) || takeEmpty(gone, c)
+  if (partial === 0) return takeEmpty(gone, c)
   unlinkPartial(gone, partial)
   return partial
 }
@@ -98,7 +102,7 @@ function fromGone(v: View, c: number): number {
     if (shared.compareExchange(i32, theirs + R_STATE, RECORD_POOLED, RECORD_BORROWED) !== RECORD_POOLED) continue
     i32[record + R_BORROWED] = other + 1
     const active = i32[theirs + R_ACTIVE + c]!
-    const page = spare({ ...v, me: other, record: theirs }, c)
+    const page = spare(viewFor(v, other), c)
     i32[theirs + R_ACTIVE + c] = page === active ? noPage(v) : active
     if (page !== 0) {
       i32[page + OWNER] = v.me
@@ -136,7 +140,7 @@ export function trimGone(v: View): void {
     if (i32[theirs + R_STATE] !== RECORD_POOLED) continue
     if (shared.compareExchange(i32, theirs + R_STATE, RECORD_POOLED, RECORD_BORROWED) !== RECORD_POOLED) continue
     i32[record + R_BORROWED] = other + 1
-    trimRecord({ ...v, me: other, record: theirs })
+    trimRecord(viewFor(v, other))
     shared.store(i32, theirs + R_STATE, RECORD_POOLED)
     i32[record + R_BORROWED] = 0
   }

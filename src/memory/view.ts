@@ -34,6 +34,11 @@ export function homeOf(owner: number): number {
   return owner < 0 ? ~owner : owner
 }
 
+/** The same thread's view of another record, which it holds for the moment. Of the same shape, so that V8 keeps one code for both. */
+export function viewFor({ buffer, i32, f64, geometry, counters, adoption }: View, me: number): View {
+  return { buffer, i32, f64, geometry, me, record: recordWord(geometry, me), counters, adoption }
+}
+
 export function viewOf(buffer: SharedArrayBuffer, geometry: Geometry, me: number): View {
   const words = geometry.endUnit * 2 ** 14
   const record = recordWord(geometry, me)
