@@ -10,6 +10,7 @@ export const errorCodes = {
   ERR_PERCORE_NO_SUCH_HANDLER: 'the handlers module has no handler of that name',
   ERR_PERCORE_NOT_CLONEABLE: 'a value cannot be copied to another thread',
   ERR_PERCORE_QUEUE_FULL: 'more calls are waiting for a worker than maxQueue allows',
+  ERR_PERCORE_DROPPED: 'the task was dropped because too many were waiting, as the group was told to',
   ERR_PERCORE_CLOSED: 'the group was closed or terminated',
   ERR_PERCORE_WORKER_DIED: 'the worker ended while it was running this task',
   ERR_PERCORE_WORKER_START: 'a worker could not be started or replaced',

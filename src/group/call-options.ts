@@ -1,7 +1,7 @@
 /** The options of one call, and what is wrong with them. On the group's thread; a call without options never comes here. */
 import { PercoreError } from '../base/index.js'
 import { checkKey } from './balance.js'
-import { anyWorker } from './call.js'
+import { anyWorker, type CallSpec } from './call.js'
 
 /**
  * Options of one call. What is out of range, or not an option, rejects with ERR_PERCORE_INVALID_OPTION.
@@ -25,16 +25,10 @@ export interface CallOptions {
   readonly worker?: number
 }
 
-/** Options that were checked: what stays is what the dispatcher needs. */
-export interface CheckedOptions {
-  readonly key: string | number | undefined
-  readonly worker: number
-}
-
 const known: readonly (keyof CallOptions)[] = ['key', 'worker']
 
 /** Throws ERR_PERCORE_INVALID_OPTION, naming option and value. `workers` is how many there are. */
-export function checkCallOptions(options: CallOptions, workers: number): CheckedOptions {
+export function checkCallOptions(options: CallOptions, workers: number): CallSpec {
   if (typeof options !== 'object' || options === null) throw invalid(`a call's options must be an object, not ${String(options)}`)
   for (const name in options) {
     if (!(known as readonly string[]).includes(name)) throw invalid(`a call has no option '${name}'. There are: ${known.join(', ')}`)
@@ -44,7 +38,7 @@ export function checkCallOptions(options: CallOptions, workers: number): Checked
     checkWorker(worker, workers)
     if (key !== undefined) throw invalid('a call cannot have both a key and a worker: the key chooses the worker. Pass one of them')
   }
-  return { key: key === undefined ? undefined : checkKey(key), worker: worker ?? anyWorker }
+  return { key: key === undefined ? undefined : checkKey(key), wanted: worker ?? anyWorker }
 }
 
 /** Throws ERR_PERCORE_INVALID_OPTION when there is no such worker. */

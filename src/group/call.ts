@@ -16,14 +16,26 @@ export interface Call {
   readonly key: string | number | undefined
   /** The worker it names, or {@link anyWorker}. */
   readonly wanted: number
+  /** It is one of a bounded number, which `maxQueue` does not limit. */
+  readonly exempt: boolean
   /** The worker it waits for, or {@link anyWorker}. */
   worker: number
   /** In the order of the calls; given when it begins to wait. */
   turn: number
+  /** It has been taken out of its line, and is skipped when its turn comes. */
+  gone: boolean
 }
 
-export function makeCall(
-  handler: number, value: unknown, resolve: Resolve, reject: Reject, wanted: number = anyWorker, key?: string | number,
-): Call {
-  return { handler, value, resolve, reject, key, wanted, worker: anyWorker, turn: 0 }
+/** What a call may differ in from the plainest one. */
+export interface CallSpec {
+  readonly wanted?: number
+  readonly key?: string | number | undefined
+  readonly exempt?: boolean
+}
+
+const plain: CallSpec = {}
+
+export function makeCall(handler: number, value: unknown, resolve: Resolve, reject: Reject, spec: CallSpec = plain): Call {
+  const { wanted = anyWorker, key, exempt = false } = spec
+  return { handler, value, resolve, reject, key, wanted, exempt, worker: anyWorker, turn: 0, gone: false }
 }

@@ -16,10 +16,11 @@ import type { Codec } from '../codec/index.js'
 import type { SharedHeap } from '../memory/index.js'
 import { doorbellMode, LaneConsumer, LaneProducer, recoverConsumed, recoverProduced, ring, Sleeper } from '../ring/index.js'
 import type { Balancer, LoadView, Placement } from './balance.js'
-import { anyWorker, type Call, makeCall } from './call.js'
+import { anyWorker, type Call, type CallSpec, makeCall } from './call.js'
 import { type Fabric, laneAt, slotAt, slotLayout } from './fabric.js'
 import { Placer } from './placer.js'
 import { Poller } from './poller.js'
+import { Pressure, type PressureEvents, type WhenFull } from './pressure.js'
 import { type Reject, type Resolve, TaskSlab } from './slab.js'
 import { descriptor, status } from './task.js'
 import { WaitingLines } from './waiting.js'
@@ -53,6 +54,10 @@ export interface DispatcherParts {
   readonly names: () => readonly string[]
   readonly depth: number
   readonly maxQueue: number
+  readonly whenFull: WhenFull
+  readonly highWater: number
+  readonly lowWater: number
+  readonly events: PressureEvents
   /** Cores that this thread and the workers share. */
   readonly cores: number
 }
@@ -71,7 +76,6 @@ export class Dispatcher implements LoadView {
   readonly #codec: Codec
   readonly #placer: Placer
   readonly #balancer: Balancer | undefined
-  readonly #maxQueue: number
   readonly #depth: number
 
   readonly #lanes: LaneProducer[] = []
@@ -84,6 +88,7 @@ export class Dispatcher implements LoadView {
 
   readonly #slab: TaskSlab
   readonly #waiting = new WaitingLines()
+  readonly #pressure: Pressure
   #encoding = false
   #flushScheduled = false
   /** How often a lane was published in this turn, by worker; it was rung for the first. */
@@ -99,7 +104,6 @@ export class Dispatcher implements LoadView {
     this.#heap = parts.heap
     this.#codec = parts.codec
     this.#depth = depth
-    this.#maxQueue = parts.maxQueue
     for (let worker = 0; worker < workers; worker++) {
       this.#lanes.push(new LaneProducer(i32, laneAt(fabric, worker, 'toWorker'), fabric.laneCapacity))
       this.#completions.push(new LaneConsumer(i32, laneAt(fabric, worker, 'fromWorker'), fabric.laneCapacity))
@@ -112,6 +116,15 @@ export class Dispatcher implements LoadView {
     this.#slab = new TaskSlab(workers * depth)
     this.#placer = new Placer({ load: this, balancer: parts.balancer, names: parts.names, lost: (worker) => this.#lost[worker] })
     this.#balancer = this.#placer.balancer
+    this.#pressure = new Pressure({
+      waiting: this.#waiting,
+      policy: parts.whenFull,
+      maxQueue: parts.maxQueue,
+      highWater: parts.highWater,
+      lowWater: parts.lowWater,
+      room: (worker) => this.#roomFor(worker),
+      events: parts.events,
+    })
     this.#poller = new Poller({
       sleeper: new Sleeper(i32, slotAt(0) + slotLayout.doorbell, () => this.#completions.some((lane) => lane.poll() > 0)),
       drain: () => this.#drain(),
@@ -147,12 +160,12 @@ export class Dispatcher implements LoadView {
    * Pushes a task, or lets it wait for a credit. Every failure goes to `reject`. The two callbacks must not throw and must
    * not call back into the dispatcher synchronously.
    */
-  call(handler: number, value: unknown, resolve: Resolve, reject: Reject): void {
+  call(handler: number, value: unknown, resolve: Resolve, reject: Reject, spec?: CallSpec): void {
     if (this.#waiting.length === 0 && !this.#encoding) {
       const worker = this.#balancer !== undefined ? this.#balancer.pick(this) : this.#placer.tryChoose(handler, value)
       if (this.#credits[worker] > 0) return this.#submitOrReject(worker, handler, value, resolve, reject)
     }
-    this.place(makeCall(handler, value, resolve, reject))
+    this.place(makeCall(handler, value, resolve, reject, spec))
   }
 
   /** The same only if there is room now: false when not. Throws what `encode` and the placement throw. */
@@ -173,15 +186,36 @@ export class Dispatcher implements LoadView {
     if (worker === undefined) return
     if (worker !== anyWorker && this.#mayGo(worker)) return this.#submitWaiting(worker, call)
     call.worker = worker
-    this.#enqueue(call)
+    if (this.#pressure.enqueue(call)) this.#scheduleFlush() // a call from inside a getter may find nothing in flight that would let it in
   }
 
   /** `tryCall` for a task that names its worker or has a key, or that found no room. */
   tryPlace(call: Call): boolean {
     const worker = this.#mustWait(call) ? anyWorker : this.#placer.place(call)
-    if (worker === anyWorker || !this.#mayGo(worker)) return false
-    this.#submit(worker, call.handler, call.value, call.resolve, call.reject)
-    return true
+    if (worker !== anyWorker && this.#mayGo(worker)) {
+      this.#submit(worker, call.handler, call.value, call.resolve, call.reject)
+      return true
+    }
+    call.worker = worker
+    return this.#pressure.refuse(call, this.inFlightTotal > 0)
+  }
+
+  /** Tasks dropped since the group was started. */
+  get dropped(): number {
+    return this.#pressure.dropped
+  }
+
+  /** Resolves when there is room for a task: on this worker, on that of the key, or on any. */
+  async ready(spec: CallSpec): Promise<void> {
+    const lost = this.#allLost()
+    if (lost !== undefined) throw lost
+    const isPlaced = spec.key !== undefined || spec.wanted !== anyWorker
+    return this.#pressure.ready(isPlaced ? this.#placer.place(makeCall(0, undefined, forget, forget, spec)) : undefined)
+  }
+
+  /** No call will be let in any more. */
+  refuseAll(error: PercoreError): void {
+    this.#pressure.end(error)
   }
 
   /** Resolves when nothing is in flight and nobody waits. */
@@ -208,7 +242,7 @@ export class Dispatcher implements LoadView {
     recoverProduced(this.#i32, this.#completions[worker].at)
     while (this.#drainLane(worker, drainBatch) > 0);
     this.#failWhere(worker, error, (position) => ((position - started) | 0) < 0)
-    this.#settled()
+    this.#relieved()
     this.wake()
   }
 
@@ -225,7 +259,7 @@ export class Dispatcher implements LoadView {
     leftOver.release()
     this.#lose(worker, error)
     for (const call of this.#waiting.takeOnly(worker)) this.place(call)
-    this.#settled()
+    this.#relieved()
     this.wake()
   }
 
@@ -241,6 +275,7 @@ export class Dispatcher implements LoadView {
     this.#lost[worker] = error
     this.#credits[worker] = noCredits
     this.membership++
+    this.#pressure.end(error, this.#allLost() === undefined ? worker : undefined)
   }
 
   /** Where a call is to go; undefined when it has been rejected instead. */
@@ -269,13 +304,13 @@ export class Dispatcher implements LoadView {
     return this.#credits[worker] > 0 && !this.#encoding && this.#waiting.onlyLength(worker) === 0
   }
 
-  #enqueue(call: Call): void {
-    if (this.queued >= this.#maxQueue) {
-      const message = `${this.queued} calls are waiting for a worker, as many as maxQueue allows. Await some of them, or raise maxQueue.`
-      return call.reject(new PercoreError('ERR_PERCORE_QUEUE_FULL', message))
-    }
-    this.#waiting.push(call)
-    this.#scheduleFlush() // a call from inside a getter may find nothing else in flight that would let it in
+  /** How many more tasks can be pushed now: none behind calls that wait. */
+  #roomFor(worker: number | undefined): number {
+    if (worker !== undefined) return this.#waiting.onlyLength(worker) > 0 ? 0 : this.room(worker)
+    if (this.#waiting.anyLength > 0) return 0
+    let room = 0
+    for (let any = 0; any < this.workers; any++) room += this.room(any)
+    return room
   }
 
   /** Why no worker is left, when none is. */
@@ -345,6 +380,7 @@ export class Dispatcher implements LoadView {
       this.#ring(worker)
     }
     if (this.queued > 0) this.#settled()
+    this.#pressure.look(this.inFlightTotal + this.#waiting.length)
   }
 
   #ring(worker: number): void {
@@ -356,7 +392,7 @@ export class Dispatcher implements LoadView {
     for (let worker = 0; worker < this.workers; worker++) settled += this.#drainLane(worker, drainBatch)
     if (settled > 0) {
       this.#heap.flush()
-      this.#settled()
+      this.#relieved()
     }
     return settled
   }
@@ -403,7 +439,13 @@ export class Dispatcher implements LoadView {
     }
   }
 
-  /** Credits have come back, or calls were let in that failed at once. */
+  /** Credits have come back. */
+  #relieved(): void {
+    this.#settled()
+    this.#pressure.relieved(this.inFlightTotal + this.#waiting.length)
+  }
+
+  /** Calls may be let in, or were let in and failed at once. */
   #settled(): void {
     if (this.queued > 0) this.#admit()
     if (this.inFlightTotal === 0 && this.queued === 0 && this.#idleListeners.length > 0) {
@@ -432,3 +474,5 @@ export class Dispatcher implements LoadView {
     this.#submitOrReject(worker, call.handler, call.value, call.resolve, call.reject)
   }
 }
+
+function forget(): void {}

@@ -10,7 +10,7 @@ import { createCodec, SharedBlock } from '../codec/index.js'
 import { type AuditReport, createHeap, type SharedHeap } from '../memory/index.js'
 import { availableCores, epochMs, physicalCores } from '../platform/index.js'
 import { balance, type Balancer, type Placement } from './balance.js'
-import { type Call, makeCall } from './call.js'
+import { type Call, type CallSpec, makeCall } from './call.js'
 import { type CallOptions, checkCallOptions, checkWorker } from './call-options.js'
 import { Dispatcher } from './dispatcher.js'
 import { createFabric, depthMax, type Fabric, memoryBytesMax, memoryBytesMin, slotAt, slotLayout, workersMax } from './fabric.js'
@@ -29,6 +29,7 @@ import type { Idle } from './idle.js'
 import { type InlineCall, sourceOf } from './inline.js'
 import { mapConcurrencyMax, mapOver, type MapOptions } from './map.js'
 import type { PlacedOptions, PlacedWorker } from './placed.js'
+import { type WhenFull, whenFullPolicies } from './pressure.js'
 import type { Reject, Resolve } from './slab.js'
 import { Supervisor } from './supervisor.js'
 import { type ThreadOptions, threadSettings } from './threads.js'
@@ -62,8 +63,19 @@ export interface ExecGroupOptions extends ThreadOptions {
   readonly depth?: number
   /** Which worker a task goes to: one of {@link balance}, or your own. Default `balance.roundRobin()`. */
   readonly balance?: Balancer | Placement
-  /** How many calls of `run` may wait when all workers are full; more reject with ERR_PERCORE_QUEUE_FULL. Default 1,000,000. */
+  /** How many calls of `run` may wait when all workers are full. Default 1,000,000. */
   readonly maxQueue?: number
+  /**
+   * What happens to a call of `run` that finds no room. `wait` (default): up to `maxQueue` wait, more reject with ERR_PERCORE_QUEUE_FULL.
+   * `reject`: none wait. `drop-newest`, `drop-oldest`: up to `maxQueue` wait, then the new call is dropped, or the one that has waited
+   * longest. A dropped call rejects with ERR_PERCORE_DROPPED, is counted in `stats().dropped` and told by the event `drop`. `push`
+   * never waits, except that with `drop-oldest` it takes its place among the waiting and is always true.
+   */
+  readonly whenFull?: WhenFull
+  /** The event `high` comes when so many tasks are in flight or waiting. Default: as many as all workers hold, `workers * depth`. */
+  readonly highWater?: number
+  /** After `high`, the event `low` comes when no more than so many are left. Default: half of `highWater`. */
+  readonly lowWater?: number
   /** Cloned to every worker, where it is `ctx.workerData`. */
   readonly workerData?: unknown
   /**
@@ -96,6 +108,8 @@ export interface GroupStats {
   readonly inFlight: number
   /** Calls waiting for a worker with room. */
   readonly queued: number
+  /** Calls dropped since the group was started, see `whenFull`. */
+  readonly dropped: number
   /** Milliseconds since the group was started. */
   readonly uptimeMs: number
 }
@@ -106,7 +120,20 @@ export interface PushFailure {
   readonly error: unknown
 }
 
+/** A task that was dropped, see `ExecGroupOptions.whenFull`. */
+export interface DroppedTask {
+  /** The handler's name; empty for `runFunction`. */
+  readonly handler: string
+  readonly value: unknown
+}
+
 interface GroupEvents {
+  /** A task was dropped. */
+  drop: [DroppedTask]
+  /** So many tasks are in flight or waiting, `highWater` or more. */
+  high: [load: number]
+  /** After `high`: no more than `lowWater` are left. */
+  low: [load: number]
   /** A task given to `push` failed. Without a listener the first one becomes a process warning. */
   failure: [PushFailure]
   /** A worker's thread died; its successor is being started. */
@@ -114,6 +141,9 @@ interface GroupEvents {
   /** The successor runs. */
   replaced: [worker: number]
 }
+
+/** A call of `map`, which has bounds of its own. */
+const oneOfWindow: CallSpec = { exempt: true }
 
 let capturedResolve: Resolve
 let capturedReject: Reject
@@ -129,7 +159,8 @@ function capture(resolve: Resolve, reject: Reject): void {
  * Use it for work of about a microsecond and more that need not run on this thread. Use the plain function call for less. Start one
  * group and keep it: starting takes tens of milliseconds. It is used by the thread that started it; an idle one keeps no process alive.
  *
- * Events: `failure` ({@link PushFailure}) when a pushed task failed; `died` (worker, error) when a worker's thread ended and its
+ * Events: `failure` ({@link PushFailure}) when a pushed task failed; `high` and `low` (load) when tasks pile up and when they are worked
+ * off, see `highWater`; `drop` ({@link DroppedTask}) when one was dropped, see `whenFull`; `died` (worker, error) when a worker's thread ended and its
  * successor is being started; `replaced` (worker) when that runs.
  *
  * @example
@@ -177,6 +208,9 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     const threads = threadSettings(options)
     const depth = integer('depth', options.depth ?? depthDefault, 1, depthMax)
     const maxQueue = options.maxQueue === Number.POSITIVE_INFINITY ? options.maxQueue : integer('maxQueue', options.maxQueue ?? maxQueueDefault, 0)
+    const whenFull = oneOf('whenFull', options.whenFull ?? 'wait', whenFullPolicies)
+    const highWater = integer('highWater', options.highWater ?? workers * depth, 1)
+    const lowWater = integer('lowWater', options.lowWater ?? Math.floor(highWater / 2), 0, highWater - 1)
     if (options.memoryBytes !== undefined) integer('memoryBytes', options.memoryBytes, memoryBytesMin, memoryBytesMax)
     this.#fabric = createFabric(workers, ceilPowerOfTwo(depth), options.memoryBytes)
     const { words, heapOffset } = this.#fabric
@@ -211,7 +245,15 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
       balancer: balancerOf(options.balance),
       names: () => this.#names,
       depth,
-      maxQueue,
+      maxQueue: whenFull === 'reject' ? 0 : maxQueue,
+      whenFull,
+      highWater,
+      lowWater,
+      events: {
+        high: (load) => this.emit('high', load),
+        low: (load) => this.emit('low', load),
+        dropped: (handler, value) => this.emit('drop', { handler: this.#names[handler] ?? '', value }),
+      },
       cores,
     })
   }
@@ -263,8 +305,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   }
 
   #callOf(number: number, value: unknown, options: CallOptions, resolve: Resolve, reject: Reject): Call {
-    const { worker, key } = checkCallOptions(options, this.workers)
-    return makeCall(number, value, resolve, reject, worker, key)
+    return makeCall(number, value, resolve, reject, checkCallOptions(options, this.workers))
   }
 
   /**
@@ -325,6 +366,32 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   }
 
   /**
+   * Resolves when there is room for a task, so that `push` is true and `run` does not wait; at once if there is room now. With options,
+   * when there is room on that worker, or that of the key. As many of those who await it are woken as there is room for, first come
+   * first served.
+   *
+   * @throws PercoreError ERR_PERCORE_CLOSED, ERR_PERCORE_INVALID_OPTION; what made the workers be given up, when they were
+   *
+   * @example
+   * ```ts
+   * import { ExecGroup } from 'percore'
+   * import type handlers from './handlers.js'
+   *
+   * const url = new URL('./handlers.js', import.meta.url)
+   * const group = await ExecGroup.start<typeof handlers>(url, { workers: 2, depth: 64 })
+   * for (let n = 0; n < 10_000; n++) {
+   *   while (!group.push('double', n)) await group.ready()
+   * }
+   * await group.close() // waits for what is in flight
+   * console.log(group.stats().workers.map((worker) => worker.tasks).reduce((a, b) => a + b)) // 10000
+   * ```
+   */
+  async ready(options: Pick<CallOptions, 'worker' | 'key'> = {}): Promise<void> {
+    if (this.#closed) throw this.#cannotRun('')
+    return this.#dispatcher.ready(checkCallOptions(options, this.workers))
+  }
+
+  /**
    * One worker as a place to run tasks: see {@link PlacedWorker}.
    *
    * @throws PercoreError ERR_PERCORE_INVALID_OPTION when there is no such worker
@@ -333,8 +400,9 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     checkWorker(worker, this.workers)
     const group = this as unknown as ExecGroup
     const run = (name: string, value?: unknown, options?: PlacedOptions): Promise<unknown> => group.run(name, value, { ...options, worker })
+    const ready = (): Promise<void> => this.ready({ worker })
     const push = (name: string, value?: unknown, options?: PlacedOptions): boolean => group.push(name, value, { ...options, worker })
-    return { worker, run: run as PlacedWorker<H>['run'], push }
+    return { worker, run: run as PlacedWorker<H>['run'], push, ready }
   }
 
   /**
@@ -394,7 +462,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     const concurrency = integer('concurrency', options.concurrency ?? Math.min(mapConcurrencyMax, 256 * this.workers), 1, mapConcurrencyMax)
     const call = (value: unknown, resolve: Resolve, reject: Reject): void => {
       if (this.#closed) reject(this.#cannotRun(name))
-      else this.#dispatcher.call(number, value, resolve, reject)
+      else this.#dispatcher.call(number, value, resolve, reject, oneOfWindow)
     }
     return mapOver(call, items, options.ordered ?? true, concurrency) as AsyncGenerator<HandlerResult<H[K]>, void, undefined>
   }
@@ -442,6 +510,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
       }),
       inFlight: this.#dispatcher.inFlightTotal,
       queued: this.#dispatcher.queued,
+      dropped: this.#dispatcher.dropped,
       uptimeMs: performance.now() - this.#startedAtMs,
     }
   }
@@ -458,6 +527,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   /** Takes no more calls, waits until all tasks are settled, then ends the threads. Idempotent; `await using` does the same. */
   close(): Promise<void> {
     this.#closed = true
+    this.#dispatcher.refuseAll(closedError('the group was closed'))
     this.#ended ??= this.#dispatcher.whenIdle().then(() => this.#supervisor.close())
     return this.#ended
   }
@@ -465,6 +535,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   /** Ends the threads now; tasks in flight reject with ERR_PERCORE_CLOSED. Idempotent. */
   async terminate(): Promise<void> {
     this.#closed = true
+    this.#dispatcher.refuseAll(closedError('the group was terminated'))
     await this.#supervisor.terminate()
     this.#dispatcher.abandonAll(closedError('the group was terminated'))
     await this.#ended
@@ -487,6 +558,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   }
 
   #pushFailed(handler: string, error: unknown): void {
+    if (error instanceof PercoreError && error.code === 'ERR_PERCORE_DROPPED') return // told by the event `drop`
     if (this.emit('failure', { handler, error }) || this.#warned) return
     this.#warned = true
     process.emitWarning(`a task pushed to '${handler}' failed: ${String(error)}. Listen to the group's 'failure' event to see all of them.`, 'PercoreWarning')
@@ -512,6 +584,11 @@ function hrefOf(module: URL | string): string {
   }
   if (/^(file|data|node):/.test(module)) return module
   return pathToFileURL(isAbsolute(module) ? module : resolvePath(module)).href
+}
+
+function oneOf<T extends string>(name: string, value: T, allowed: readonly T[]): T {
+  if (allowed.includes(value)) return value
+  throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `${name} must be one of ${allowed.join(', ')}, not ${String(value)}.`)
 }
 
 function integer(name: string, value: number, min: number, max: number = Number.MAX_SAFE_INTEGER): number {

@@ -1,7 +1,7 @@
 /** The group floor: workers behind a balancer. */
 export { balance, type Balancer, type LoadView, type Placement, type TaskView } from './balance.js'
 export type { CallOptions } from './call-options.js'
-export { ExecGroup, type ExecGroupOptions, type GroupStats, type PushFailure, type WorkerStats } from './exec-group.js'
+export { type DroppedTask, ExecGroup, type ExecGroupOptions, type GroupStats, type PushFailure, type WorkerStats } from './exec-group.js'
 export { depthMax, workersMax } from './fabric.js'
 export {
   type Context,
@@ -21,4 +21,5 @@ export type { WorkerHooks } from './hooks.js'
 export type { Idle } from './idle.js'
 export type { MapOptions } from './map.js'
 export type { PlacedOptions, PlacedWorker } from './placed.js'
+export type { WhenFull } from './pressure.js'
 export type { OutputListener, ThreadOptions, WorkerResourceLimits } from './threads.js'

@@ -32,10 +32,16 @@ export interface MapOptions {
   readonly concurrency?: number
 }
 
+/** Whether the source can be asked for an item, has been, or has no more. */
+type SourceState = 'ready' | 'pending' | 'ended'
+
 interface Entry {
   state: 'pending' | 'resolved' | 'rejected'
   value: unknown
 }
+
+/** Yielded entries are cut off in strides, so that a wide window is not moved up for each. */
+const stride = 256
 
 export async function* mapOver(
   call: (value: unknown, resolve: Resolve, reject: Reject) => void,
@@ -43,9 +49,17 @@ export async function* mapOver(
   ordered: boolean,
   concurrency: number,
 ): AsyncGenerator<unknown, void, undefined> {
-  const window: Entry[] = []
+  const iterator = iteratorOf(items)
+  let source = 'ready' as SourceState
+  let failure: { readonly error: unknown } | undefined
+  /** In the order of the items, or of the results. */
+  let window: Entry[] = []
+  let head = 0
   let inFlight = 0
   let wake: (() => void) | undefined
+
+  const outstanding = (): number => window.length - head + (ordered ? 0 : inFlight)
+  const hasResult = (): boolean => head < window.length && window[head].state !== 'pending'
 
   function settle(entry: Entry, state: 'resolved' | 'rejected', value: unknown): void {
     entry.state = state
@@ -66,23 +80,82 @@ export async function* mapOver(
     )
   }
 
-  /** The next result that may be yielded, once there is one. */
-  async function next(): Promise<unknown> {
-    while (window.length === 0 || window[0].state === 'pending') {
-      await new Promise<void>((resolve) => {
-        wake = resolve
-      })
+  function sourceFailed(error: unknown): void {
+    source = 'ended'
+    failure = { error }
+    wake?.()
+  }
+
+  function take(step: IteratorResult<unknown>): void {
+    source = step.done === true ? 'ended' : 'ready'
+    if (source === 'ready') start(step.value)
+  }
+
+  /** Takes items until the window is full, or the source ends or makes us wait; results are yielded meanwhile. */
+  function fill(): void {
+    try {
+      while (source === 'ready' && outstanding() < concurrency) {
+        const step = iterator.next()
+        if (isThenable(step)) later(step, take)
+        else if (step.done !== true && isThenable(step.value)) later(step.value, start)
+        else take(step)
+      }
+    } catch (error) {
+      sourceFailed(error)
     }
-    const entry = window.shift() as Entry
-    if (entry.state === 'rejected') throw entry.value
-    return entry.value
   }
 
-  const outstanding = (): number => (ordered ? window.length : inFlight + window.length)
-
-  for await (const value of items) {
-    start(value)
-    while (outstanding() >= concurrency || (window.length > 0 && window[0].state !== 'pending')) yield await next()
+  function later<T>(promise: PromiseLike<T>, then: (value: T) => void): void {
+    source = 'pending'
+    promise.then((value) => {
+      source = 'ready'
+      then(value)
+      if (!left) fill()
+      wake?.()
+    }, sourceFailed)
   }
-  while (outstanding() > 0) yield await next()
+
+  let left = false
+  try {
+    for (;;) {
+      fill()
+      if (hasResult()) {
+        const entry = window[head++]
+        if (head === window.length || head === stride) {
+          window = window.slice(head)
+          head = 0
+        }
+        if (entry.state === 'rejected') throw entry.value
+        yield entry.value
+      } else if (source === 'ended' && outstanding() === 0) {
+        if (failure !== undefined) throw failure.error
+        return
+      } else {
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
+      }
+    }
+  } finally {
+    left = true
+    await leave(iterator, source)
+  }
+}
+
+type Source = Iterator<unknown> | AsyncIterator<unknown>
+
+function iteratorOf(items: Iterable<unknown> | AsyncIterable<unknown>): Source {
+  return (items as AsyncIterable<unknown>)[Symbol.asyncIterator]?.() ?? (items as Iterable<unknown>)[Symbol.iterator]()
+}
+
+function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<T>).then === 'function'
+}
+
+/** Ends a source that has more to give. One that is still being waited for ends when it comes back: nobody waits for that. */
+async function leave(iterator: Source, state: SourceState): Promise<void> {
+  if (state === 'ended') return
+  const ending = (async () => iterator.return?.())()
+  if (state === 'ready') await ending
+  else ending.catch(() => {})
 }

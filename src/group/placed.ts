@@ -28,4 +28,6 @@ export interface PlacedWorker<H extends Handlers> {
   run<K extends HandlerName<H>>(name: K, ...call: HandlerCall<H[K], PlacedOptions>): Promise<HandlerResult<H[K]>>
   /** `ExecGroup.push` to this worker: false when it is full. */
   push<K extends HandlerName<H>>(name: K, ...call: HandlerCall<H[K], PlacedOptions>): boolean
+  /** `ExecGroup.ready` for this worker. */
+  ready(): Promise<void>
 }
