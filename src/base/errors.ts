@@ -19,6 +19,10 @@ export const errorCodes = {
   ERR_PERCORE_INVARIANT: 'something that must never happen did; the thread stops',
   ERR_PERCORE_INPUT: 'the input could not be read',
   ERR_PERCORE_OUTPUT: 'the output could not be written',
+  ERR_PERCORE_EXEC_FULL: 'an Exec has as many live tasks as it may',
+  ERR_PERCORE_TASK_OVER: 'a task was to be joined after it was over',
+  ERR_PERCORE_CANCELLED: 'a task or a wait was cancelled',
+  ERR_PERCORE_TIMEOUT: 'something took longer than it was given',
   ERR_PERCORE_ROW: 'a row could not be processed',
 } as const
 

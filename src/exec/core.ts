@@ -1,0 +1,361 @@
+/**
+ * The core of an executor: spawns, runs, wakes and ends tasks. No clock, no atomics, no event loop: those are the turn's (turn.ts). One
+ * thread; internal, behind `Exec`.
+ *
+ * Invariant: while a task runs nothing else does; a task is in a ready ring at most once; its slot is freed once, after which its
+ * number means nothing.
+ *
+ * Spawning and running a function costs 13 ns and no memory: one slot taken and given back, one entry of the ready ring, one call.
+ * Whatever else a task may need (a generator, a promise, a join handle, a scope) costs it a flag, and only those that have it.
+ */
+import { PercoreError } from '../base/index.js'
+import { type ReadyGroup, Scheduler } from './group.js'
+import { type Extra, flag, type Membership, Slab, type Task } from './slab.js'
+import { parked, running, type TaskHost } from './wait.js'
+
+/** A task's function, as the slab holds it. */
+type Call = (arg: unknown) => unknown
+
+/** What a coroutine's `next` returns. */
+interface Step { readonly done?: boolean; readonly value: unknown }
+
+/**
+ * What all generators inherit from. Its `next` is called directly: each generator function makes objects of its own shape, so looking
+ * `next` up in them, or anything else, would be slow as soon as there are more than four.
+ */
+const generatorPrototype = (Object.getPrototypeOf(function* () {}) as { readonly prototype: object }).prototype as {
+  next(this: unknown): Step
+  throw(this: unknown, reason: unknown): Step
+}
+const { next: resume, throw: throwInto } = generatorPrototype
+function Native(): void {}
+Native.prototype = generatorPrototype
+
+function isGenerator(value: object): boolean {
+  return value instanceof (Native as unknown as new () => object) || isForeignGenerator(value)
+}
+
+/** One of another realm: an iframe, a vm context. */
+function isForeignGenerator(value: object): boolean {
+  return (value as { readonly [Symbol.toStringTag]?: unknown })[Symbol.toStringTag] === 'Generator'
+}
+
+/** Reasons for a spawn to take a closer look. */
+export const attention = { none: 0, scope: 1, idle: 2 } as const
+
+const plain = 0
+const { coroutine, promise, queued, cancelled, extra, timed } = flag
+
+export interface CoreOptions {
+  readonly tasksMax: number
+  readonly quantumMs: number
+  /** What becomes of the error of a task that nobody joins. */
+  readonly onError: (error: unknown, task: Task) => void
+  /** Where free-running indices start; tests start near 2^32. */
+  readonly firstIndex: number
+}
+
+export class Core implements TaskHost {
+  declare readonly slab: Slab
+  declare readonly scheduler: Scheduler
+  /** Where tasks are spawned: the group that runs, else the first. */
+  current: ReadyGroup
+  /** See {@link attention}. */
+  attention: number = attention.none
+  /** The scope of the task that runs; new tasks join it. */
+  scope: Membership | undefined = undefined
+  /** Told once when work appears while the executor idles. */
+  onWork: () => void = nothing
+  /** Whether the coroutine that runs was woken meanwhile. */
+  #rewake = false
+  readonly #onError: (error: unknown, task: Task) => void
+  wakes = 0
+  staleWakes = 0
+  failures = 0
+  cancellations = 0
+
+  constructor(options: CoreOptions) {
+    this.slab = new Slab(options.tasksMax)
+    this.scheduler = new Scheduler(options.tasksMax, options.quantumMs, options.firstIndex)
+    this.current = this.scheduler.add({ name: 'default' })
+    this.#onError = options.onError
+  }
+
+  /** A new task, ready to run in `group`. Throws ERR_PERCORE_EXEC_FULL when `tasksMax` are alive. */
+  spawn(group: ReadyGroup, fn: unknown, arg: unknown): Task {
+    const { slab } = this
+    if (slab.freeTop === 0) slab.mustExtend()
+    const slot = slab.free[--slab.freeTop]
+    slab.fn[slot] = fn
+    slab.arg[slot] = arg
+    group.ring[group.tail & group.mask] = slot
+    group.tail = (group.tail + 1) | 0
+    if (this.attention !== 0) this.#attend(slot)
+    return slab.taskAt(slot)
+  }
+
+  /** A new task that is not ready before `ready` is called with its slot. Throws as `spawn`. */
+  spawnTimed(group: ReadyGroup, fn: unknown, arg: unknown): number {
+    const { slab } = this
+    if (slab.freeTop === 0) slab.mustExtend()
+    const slot = slab.free[--slab.freeTop]
+    slab.fn[slot] = fn
+    slab.arg[slot] = arg
+    slab.flags[slot] = timed
+    slab.group[slot] = group.index
+    if ((this.attention & attention.scope) !== 0) this.#attend(slot)
+    return slot
+  }
+
+  generationOf(slot: number): number {
+    return this.slab.generation[slot]
+  }
+
+  isTimed(slot: number): boolean {
+    return (this.slab.flags[slot] & timed) !== 0
+  }
+
+  /** A timed call's time has come. */
+  ready(slot: number): void {
+    const { slab } = this
+    slab.flags[slot] &= ~timed
+    this.#push(slab.group[slot], slot)
+  }
+
+  /** Wakes a coroutine that waits. Nothing happens if it does not, or is over. */
+  wake(slot: number, generation: number): void {
+    const { slab } = this
+    if (slab.generation[slot] !== generation) {
+      this.staleWakes++
+      return
+    }
+    if (slot === running.slot) {
+      this.#rewake = true
+      return
+    }
+    const flags = slab.flags[slot]
+    if ((flags & (coroutine | queued)) !== coroutine) return
+    this.wakes++
+    slab.flags[slot] = flags | queued
+    this.#push(slab.group[slot], slot)
+  }
+
+  #push(group: number, slot: number): void {
+    this.scheduler.groups[group].push(slot)
+    if (this.attention !== 0 && (this.attention & attention.idle) !== 0) this.#announce()
+  }
+
+  #attend(slot: number): void {
+    const { scope } = this
+    if (scope !== undefined) {
+      this.slab.extraOf(slot).scope = scope
+      scope.joined(this.slab.taskAt(slot))
+    }
+    if ((this.attention & attention.idle) !== 0) this.#announce()
+  }
+
+  #announce(): void {
+    this.attention &= ~attention.idle
+    this.onWork()
+  }
+
+  /** Runs up to `most` ready tasks of a group; returns how many. An error of a task never comes out. */
+  run(group: ReadyGroup, most: number): number {
+    let ran = 0
+    this.current = group
+    while (ran < most && group.head !== group.tail) {
+      // The loop and its `try` are entered once for many tasks; an error leaves it for the one task that threw.
+      const head = group.head
+      try {
+        this.#runReady(group, most - ran)
+      } catch (error) {
+        this.#threw(group.ring[(group.head - 1) & group.mask], error)
+      }
+      ran += (group.head - head) | 0
+    }
+    return ran
+  }
+
+  #runReady(group: ReadyGroup, most: number): void {
+    const { slab } = this
+    const { fn, arg, flags, generation, free } = slab
+    const { ring, mask } = group
+    for (let left = most; left > 0 && group.head !== group.tail; left--) {
+      const slot = ring[group.head & mask]
+      group.head = (group.head + 1) | 0
+      if (flags[slot] !== plain) {
+        this.#runFlagged(slot, group)
+        continue
+      }
+      const value = (fn[slot] as Call)(arg[slot])
+      if ((typeof value === 'object' && value !== null) || flags[slot] !== plain) {
+        this.#returned(slot, group, value)
+        continue
+      }
+      fn[slot] = undefined
+      arg[slot] = undefined
+      generation[slot] = (generation[slot] + 1) | 0
+      free[slab.freeTop++] = slot
+    }
+  }
+
+  /** A ready task that is more than a plain call. */
+  #runFlagged(slot: number, group: ReadyGroup): void {
+    const { slab } = this
+    const flags = slab.flags[slot]
+    if ((flags & extra) !== 0 && slab.extra[slot]?.scope !== undefined) return this.#runScoped(slot, group)
+    if ((flags & coroutine) !== 0) this.#resume(slot, group)
+    else if ((flags & cancelled) !== 0) this.#fail(slot, this.#reason(slot))
+    else this.#returned(slot, group, (slab.fn[slot] as Call)(slab.arg[slot]))
+  }
+
+  #runScoped(slot: number, group: ReadyGroup): void {
+    const { slab } = this
+    const flags = slab.flags[slot]
+    this.scope = slab.extra[slot]?.scope
+    this.attention |= attention.scope
+    try {
+      if ((flags & coroutine) !== 0) this.#resume(slot, group)
+      else if ((flags & cancelled) !== 0) this.#fail(slot, this.#reason(slot))
+      else this.#returned(slot, group, (slab.fn[slot] as Call)(slab.arg[slot]))
+    } finally {
+      this.scope = undefined
+      this.attention &= ~attention.scope
+    }
+  }
+
+  /** What a function returned says what it was: a coroutine, a promise, or a call that is over. */
+  #returned(slot: number, group: ReadyGroup, value: unknown): void {
+    if (typeof value !== 'object' || value === null) return this.#finish(slot, value)
+    if (isGenerator(value)) return this.#begin(slot, group, value)
+    if (typeof (value as PromiseLike<unknown>).then !== 'function') return this.#finish(slot, value)
+    const { slab } = this
+    slab.fn[slot] = value
+    slab.arg[slot] = undefined
+    slab.flags[slot] |= promise
+    const generation = slab.generation[slot]
+    ;(value as PromiseLike<unknown>).then(
+      (result) => {
+        if (slab.generation[slot] === generation) this.#finish(slot, result)
+      },
+      (error: unknown) => {
+        if (slab.generation[slot] === generation) this.#fail(slot, error)
+      },
+    )
+  }
+
+  /** A coroutine's first run. Many never wait, so the slab learns of it only when it does. */
+  #begin(slot: number, group: ReadyGroup, generator: object): void {
+    const { slab } = this
+    this.#rewake = false
+    running.slot = slot
+    const step = resume.call(generator)
+    running.slot = -1
+    if (step.done === true) return this.#finish(slot, step.value)
+    slab.fn[slot] = generator
+    slab.arg[slot] = undefined
+    slab.group[slot] = group.index
+    slab.flags[slot] |= coroutine | queued
+    this.#stepped(slot, group, step)
+  }
+
+  #resume(slot: number, group: ReadyGroup): void {
+    const { slab } = this
+    if ((slab.flags[slot] & cancelled) !== 0) return this.#interrupt(slot, group)
+    this.#rewake = false
+    running.slot = slot
+    const step = resume.call(slab.fn[slot])
+    running.slot = -1
+    if (step.done === true) this.#finish(slot, step.value)
+    else this.#stepped(slot, group, step)
+  }
+
+  /** A coroutine waits, or gives way. */
+  #stepped(slot: number, group: ReadyGroup, step: Step): void {
+    const { value } = step
+    if (value === undefined || (value === parked && this.#isAwaited(slot))) group.push(slot)
+    else if (value === parked) this.slab.flags[slot] &= ~queued
+    else this.#throwInto(slot, group, new PercoreError('ERR_PERCORE_INVALID_OPTION', notAWait(value)))
+  }
+
+  /** Something has happened already to a coroutine that is about to wait. */
+  #isAwaited(slot: number): boolean {
+    return this.#rewake || (this.slab.flags[slot] & cancelled) !== 0
+  }
+
+  #interrupt(slot: number, group: ReadyGroup): void {
+    this.slab.flags[slot] &= ~cancelled
+    this.#throwInto(slot, group, this.#reason(slot))
+  }
+
+  #throwInto(slot: number, group: ReadyGroup, reason: unknown): void {
+    this.#rewake = false
+    running.slot = slot
+    const step = throwInto.call(this.slab.fn[slot], reason)
+    running.slot = -1
+    if (step.done === true) this.#finish(slot, step.value)
+    else this.#stepped(slot, group, step)
+  }
+
+  #reason(slot: number): unknown {
+    return this.slab.extra[slot]?.reason ?? new PercoreError('ERR_PERCORE_CANCELLED', 'the task was cancelled')
+  }
+
+  #threw(slot: number, error: unknown): void {
+    running.slot = -1
+    this.#fail(slot, error)
+  }
+
+  #finish(slot: number, value: unknown): void {
+    const ending = this.#retire(slot)
+    if (ending === undefined) return
+    ending.extra.join?.finished(ending.task, value)
+    ending.extra.scope?.finished(ending.task, value)
+  }
+
+  #fail(slot: number, error: unknown): void {
+    const task = this.slab.taskAt(slot)
+    const ending = this.#retire(slot)
+    if (error instanceof PercoreError && error.code === 'ERR_PERCORE_CANCELLED') this.cancellations++
+    else {
+      this.failures++
+      if (ending?.extra.join === undefined) this.#onError(error, task)
+    }
+    ending?.extra.join?.failed(task, error)
+    ending?.extra.scope?.failed(task, error)
+  }
+
+  #retire(slot: number): { readonly task: Task; readonly extra: Extra } | undefined {
+    const { slab } = this
+    const had = slab.extra[slot]
+    const ending = had === undefined ? undefined : { task: slab.taskAt(slot), extra: had }
+    if (had !== undefined) slab.extra[slot] = undefined
+    slab.retire(slot)
+    if ((this.attention & attention.idle) !== 0) this.#announce()
+    return ending
+  }
+
+  /** Ends a task as soon as it would run next: false if it is over. A promise cannot be stopped; its task ends now, its result is ignored. */
+  cancel(task: Task, reason: unknown): boolean {
+    const { slab } = this
+    const slot = slab.find(task)
+    if (slot < 0) return false
+    const flags = slab.flags[slot]
+    const why = reason ?? new PercoreError('ERR_PERCORE_CANCELLED', 'the task was cancelled')
+    if ((flags & promise) !== 0) {
+      this.#fail(slot, why)
+      return true
+    }
+    if (reason !== undefined) slab.extraOf(slot).reason = reason
+    slab.flags[slot] |= cancelled
+    if ((flags & timed) !== 0) this.ready(slot)
+    else if ((flags & coroutine) !== 0) this.wake(slot, slab.generation[slot])
+    return true
+  }
+}
+
+function nothing(): void {}
+
+function notAWait(value: unknown): string {
+  return `a coroutine yielded ${typeof value === 'object' ? 'an object' : String(value)}; use yield* with what an Exec can wait for, or a bare yield to give way`
+}

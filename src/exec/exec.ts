@@ -1,0 +1,285 @@
+/**
+ * The executor: one thread's tasks, run one after the other without atomics and without garbage. The thread that made it, and no other; other
+ * threads reach it through its inbox.
+ *
+ * Invariant: one turn at a time, and within it one task at a time. Time passes only in `turn`: between two looks at the clock at
+ * most 128 tasks run, and no look happens while tasks take nanoseconds.
+ *
+ * ```
+ *  turn:  timers due ─▶ inbox ─▶ pick the group that had least time for its shares ─▶ run it for a quantum ─▶ …until nothing is ready, or the budget is used
+ * ```
+ */
+import { PercoreError } from '../base/index.js'
+import { attention, Core } from './core.js'
+import { quantumMsDefault } from './group.js'
+import { afterMs, afterTurn, now, throwLater } from './host.js'
+import { type Join, joinTask } from './join.js'
+import type { Task } from './slab.js'
+import { type Parked, running, type Source, Wait } from './wait.js'
+import { Wheel } from './wheel.js'
+
+/** What a generator function returns to be a coroutine; it may be left to inference. */
+export type Coroutine<T> = Generator<Parked | undefined | void, T, void>
+
+/** What a task gives: what its function returns, its coroutine returns, or its promise resolves to. */
+export type Result<R> = R extends Generator<unknown, infer T, unknown> ? T : Awaited<R>
+
+/** Another source of work for an executor: messages from other threads. Polled once per quantum; see {@link Exec.inbox}. */
+export interface Inbox {
+  /** True when there is something to take. Called before the thread sleeps: an atomic look. */
+  hasWork(): boolean
+  /** Takes what is there and spawns or wakes tasks. Called while there is work, so it should look plainly before it looks atomically. */
+  take(): void
+}
+
+/** How an {@link Exec} is made. */
+export interface ExecOptions {
+  /** Tasks alive at once; default 16,384, at most 1,048,576. Each takes 14 bytes at once and 24 when first used. */
+  readonly tasksMax?: number
+  /** How long a scheduling group runs before the next has its turn, in ms; default 0.5. */
+  readonly quantumMs?: number
+  /** Told the error of a task that nobody joins. Default: thrown where the host reports what nobody caught. */
+  readonly onError?: (error: unknown, task: Task) => void
+  /** The clock, in ms. Default: `performance.now`. */
+  readonly now?: () => number
+  /** Where free-running indices start; default 0. For tests. */
+  readonly firstIndex?: number
+}
+
+/** Timers fired between two looks at the ready tasks. */
+const timersAtOnce = 1024
+/** How long `run` keeps the event loop waiting. */
+const runBudgetUs = 1000
+
+const tasksMaxDefault = 16_384
+
+/**
+ * Runs tasks on this thread. Use it where work is too small or too frequent for promises and microtasks: 13 ns and no memory per task.
+ * `spawn` takes plain functions, generator functions (coroutines) and async functions alike; what the function returns says which it is.
+ *
+ * A task never runs inside `spawn`. It runs when the executor is turned: by `run` (to the end, sharing the thread with the event loop), by
+ * `runUntilIdle`, or bit by bit by `turn` from someone else's loop.
+ *
+ * @example
+ * ```ts
+ * import { Exec } from 'percore/exec'
+ *
+ * const exec = new Exec()
+ * exec.spawn((name: string) => console.log(`hello ${name}`), 'world')
+ * exec.spawn(function* () {
+ *   yield* exec.sleep(1)
+ *   console.log('later')
+ * })
+ * await exec.run() // hello world, later
+ * ```
+ */
+export class Exec {
+  /** The machinery; for the other parts of this floor. */
+  declare readonly core: Core
+  readonly #now: () => number
+  readonly #wheel: Wheel
+  readonly #sleeps: Source
+  #inbox: Inbox | undefined = undefined
+  #inTurn = false
+  #preemptMs = Infinity
+
+  constructor(options: ExecOptions = {}) {
+    const { tasksMax = tasksMaxDefault, quantumMs = quantumMsDefault, onError = throwLater, now: clock = now, firstIndex = 0 } = options
+    if (!(quantumMs > 0)) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `quantumMs must be above 0, not ${quantumMs}`)
+    this.core = new Core({ tasksMax, quantumMs, onError, firstIndex })
+    this.#now = clock
+    this.#wheel = new Wheel(Math.floor(clock()))
+    this.#sleeps = {
+      begin: (wait) => { wait.item = this.#wheel.timerAt(this.#wheel.set(Math.ceil(this.#now() + (wait.item as number)), wait, 0)) },
+      leave: (wait) => { this.#wheel.cancel(wait.item as number) },
+      undo: () => {},
+    }
+  }
+
+  /**
+   * A new task, ready to run; returns its number, with which it can be cancelled or joined as long as it lives. Costs no memory. A
+   * function runs to completion with `arg`; a generator function becomes a coroutine, an async function is awaited. Throws
+   * ERR_PERCORE_EXEC_FULL when `tasksMax` tasks are alive: see `trySpawn`.
+   */
+  spawn<A, R>(fn: (arg: A) => R, arg: A): Task<Result<R>>
+  spawn<R>(fn: () => R): Task<Result<R>>
+  spawn(fn: (arg: never) => unknown, arg?: unknown): Task {
+    const { core } = this
+    return core.spawn(core.current, fn, arg)
+  }
+
+  /** As {@link Exec.spawn}, but returns 0 when `tasksMax` tasks are alive. */
+  trySpawn<A, R>(fn: (arg: A) => R, arg: A): Task<Result<R>> | 0
+  trySpawn<R>(fn: () => R): Task<Result<R>> | 0
+  trySpawn(fn: (arg: never) => unknown, arg?: unknown): Task {
+    const { core } = this
+    return core.slab.freeTop === 0 && !core.slab.extend() ? 0 : core.spawn(core.current, fn, arg)
+  }
+
+  /** As {@link Exec.spawn}, but returns the join handle of the task. */
+  fork<A, R>(fn: (arg: A) => R, arg: A): Join<Result<R>>
+  fork<R>(fn: () => R): Join<Result<R>>
+  fork(fn: (arg: never) => unknown, arg?: unknown): Join<unknown> {
+    return joinTask(this.core, this.spawn(fn as (arg: unknown) => unknown, arg))
+  }
+
+  /** The join handle of a task that lives. Throws ERR_PERCORE_TASK_OVER if it is over: ask before you give way, or `fork`. */
+  join<T>(task: Task<T>): Join<T> {
+    return joinTask(this.core, task)
+  }
+
+  /** Ends a task as `Join.cancel` does. False if it is over. */
+  cancel(task: Task, reason?: unknown): boolean {
+    return this.core.cancel(task, reason)
+  }
+
+  /** As {@link Exec.spawn}, but the task runs `ms` milliseconds from now: up to 1 ms later, never earlier. Costs no memory either. */
+  after<A, R>(ms: number, fn: (arg: A) => R, arg: A): Task<Result<R>>
+  after<R>(ms: number, fn: () => R): Task<Result<R>>
+  after(ms: number, fn: (arg: never) => unknown, arg?: unknown): Task {
+    const { core } = this
+    const slot = core.spawnTimed(core.current, fn, arg)
+    this.#wheel.set(Math.ceil(this.#now() + ms), slot, core.slab.generation[slot])
+    return core.slab.taskAt(slot)
+  }
+
+  /** A wait for `ms` milliseconds from when it begins; up to 1 ms longer, never shorter. */
+  sleep(ms: number): Wait<void> {
+    return new Wait<void>(this.#sleeps, ms)
+  }
+
+  /** True when the running task has used its quantum, and others should have theirs. Costs a look at the clock. */
+  needsYield(): boolean {
+    return this.#now() >= this.#preemptMs
+  }
+
+  /** `yield* exec.yieldIfNeeded()` in a long coroutine: gives way when {@link Exec.needsYield}. */
+  *yieldIfNeeded(): Coroutine<void> {
+    if (this.needsYield()) yield
+  }
+
+  /** Where other threads' messages come in. */
+  set inbox(inbox: Inbox | undefined) {
+    this.#inbox = inbox
+  }
+
+  get inbox(): Inbox | undefined {
+    return this.#inbox
+  }
+
+  /** Tasks alive. */
+  get tasks(): number {
+    return this.core.slab.live
+  }
+
+  /** True when a turn would have something to run, as far as is known without looking at the clock. */
+  hasWork(): boolean {
+    return this.core.scheduler.hasReady || this.#wheel.isDue || (this.#inbox !== undefined && this.#inbox.hasWork())
+  }
+
+  /** The time, on this executor's clock, before which no timer is due; Infinity when none is set. It may be too early, never too late. */
+  nextDeadline(): number {
+    return this.#wheel.nextTick()
+  }
+
+  /**
+   * Runs what is ready, timers first, for about `budgetUs` microseconds: a task that spawns for ever, or wakes itself, cannot make it longer.
+   * Returns how many tasks ran. To be called from a loop that has other things to do; not from a task.
+   */
+  turn(budgetUs: number = Infinity): number {
+    if (this.#inTurn) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', 'turn was called from within a task; use spawn, and let the loop turn')
+    const { core } = this
+    const { scheduler } = core
+    const { host, slot } = running
+    running.host = core
+    running.slot = -1
+    this.#inTurn = true
+    core.attention &= ~attention.idle
+    let count = 0
+    try {
+      let nowMs = this.#now()
+      const endMs = nowMs + budgetUs / 1000
+      this.#poll(nowMs)
+      for (let group = scheduler.pick(nowMs); group !== undefined; group = scheduler.pick(nowMs)) {
+        const untilMs = Math.min(nowMs + scheduler.quantumMs, endMs)
+        this.#preemptMs = untilMs
+        do {
+          const ran = core.run(group, group.probe)
+          const startMs = nowMs
+          nowMs = this.#now()
+          group.charge(ran, nowMs - startMs, nowMs, scheduler.quantumMs)
+          count += ran
+        } while (nowMs < untilMs && group.head !== group.tail)
+        this.#poll(nowMs)
+        if (nowMs >= endMs) break
+      }
+    } finally {
+      this.#inTurn = false
+      this.#preemptMs = Infinity
+      core.current = scheduler.groups[0]
+      running.host = host
+      running.slot = slot
+    }
+    return count
+  }
+
+  /** Turns until nothing is ready: timers that are not due and promises that have not settled are left waiting. Returns how many tasks ran. */
+  runUntilIdle(): number {
+    let count = 0
+    do count += this.turn()
+    while (this.hasWork())
+    return count
+  }
+
+  /**
+   * Turns until every task is over, giving the event loop a turn at least every millisecond. With a function, spawns it and resolves
+   * with its result as soon as it is over, whatever else still runs.
+   */
+  run(): Promise<void>
+  run<R>(fn: () => R): Promise<Result<R>>
+  run(fn?: () => unknown): Promise<unknown> {
+    const main = fn === undefined ? undefined : this.fork(fn)
+    const over = main === undefined ? () => this.tasks === 0 : () => main.done
+    return new Promise<void>((resolve) => this.#drive(over, resolve)).then(() => main)
+  }
+
+  #drive(over: () => boolean, done: () => void): void {
+    const step = (): void => {
+      this.turn(runBudgetUs)
+      if (over()) done()
+      else if (this.hasWork()) afterTurn(step)
+      else this.#rest(step)
+    }
+    step()
+  }
+
+  /** Calls back when a timer may be due or a promise has made a task ready. */
+  #rest(step: () => void): void {
+    const deadline = this.nextDeadline()
+    const forget = deadline === Infinity ? () => {} : afterMs(deadline - this.#now(), () => {
+      this.core.attention &= ~attention.idle
+      step()
+    })
+    this.whenWork(() => {
+      forget()
+      afterTurn(step)
+    })
+  }
+
+  /** Calls back once, when a task becomes ready outside a turn: for whoever turns this executor and has nothing to turn for now. */
+  whenWork(callback: () => void): void {
+    this.core.onWork = callback
+    this.core.attention |= attention.idle
+  }
+
+  #poll(nowMs: number): void {
+    const tick = Math.floor(nowMs)
+    if (tick > this.#wheel.tick || this.#wheel.isDue) this.#wheel.advance(tick, timersAtOnce, this.#onDue)
+    if (this.#inbox !== undefined) this.#inbox.take()
+  }
+
+  readonly #onDue = (target: unknown, generation: number): void => {
+    if (typeof target !== 'number') (target as Wait<void>).fire(undefined)
+    else if (this.core.slab.generation[target] === generation && this.core.isTimed(target)) this.core.ready(target)
+  }
+}
