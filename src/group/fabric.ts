@@ -34,6 +34,8 @@ export const slotLayout = {
   /** When the thread last ran out of work, in ms since the epoch; 0 while it is busy. */
   idleSince: 40,
   parks: 42,
+  /** Streams opened in this slot; successors count on. */
+  streams: 43,
 } as const
 
 /** In `heapRecord`: this thread holds none. */

@@ -33,7 +33,10 @@ export interface Context<S = unknown> {
   alloc(bytes: number): SharedBlock
 }
 
-/** A function that runs on a worker: one value in, one result (or a promise of one) out. What it throws, its caller gets. */
+/**
+ * A function that runs on a worker: one value in, one result (or a promise of one) out. What it throws, its caller gets. A generator
+ * function is a coroutine: each `yield` lets others run, a yielded promise is awaited; `run` gives what it returns, `stream` what it yields.
+ */
 export type Handler = (value: never, context: Context<never>) => unknown
 
 /** A module's handlers by name. */
@@ -57,8 +60,20 @@ export type HandlerCall<F, O> = HandlerArguments<F> extends readonly [value: inf
   ? [value: V, options?: O]
   : [value?: HandlerArguments<F>[0], options?: O]
 
-/** What a handler's caller gets. */
-export type HandlerResult<F> = F extends (...args: never[]) => infer R ? Awaited<R> : never
+/** What a handler's caller gets; of a generator what it returns. */
+export type HandlerResult<F> = F extends (...args: never[]) => infer R
+  ? R extends Generator<unknown, infer T, never> | AsyncGenerator<unknown, infer T, never> ? Awaited<T> : Awaited<R>
+  : never
+
+/** What the reader of a handler's stream gets: what it yields, or the items of what it returns. */
+export type StreamItem<F> = F extends (...args: never[]) => infer R
+  ? Awaited<R> extends AsyncIterable<infer Y> | Iterable<infer Y> ? Awaited<Y> : never
+  : never
+
+/** What the stream ends with: what the generator returns. */
+export type StreamReturn<F> = F extends (...args: never[]) => infer R
+  ? R extends Generator<unknown, infer T, never> | AsyncGenerator<unknown, infer T, never> ? Awaited<T> : undefined
+  : never
 
 /** The value a handler takes. */
 export type HandlerValue<F> = HandlerArguments<F>[0]
@@ -114,12 +129,6 @@ export function handlersOf(module: Readonly<Record<string, unknown>>, from: stri
       'ERR_PERCORE_HANDLERS_LOAD',
       `${from} has ${names.length} handlers. Export functions, or export default defineHandlers({ name: (value, ctx) => result }).`,
     )
-  }
-  for (const name of names) {
-    const kind = Object.prototype.toString.call(holder[name])
-    if (kind.includes('GeneratorFunction')) {
-      throw new PercoreError('ERR_PERCORE_HANDLERS_LOAD', `handler '${name}' of ${from} is a generator. Make it a function or an async function.`)
-    }
   }
   return { names, handlers: names.map((name) => holder[name] as Handler), hooks: hooksOf(holder, module, from) }
 }

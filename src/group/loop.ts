@@ -40,6 +40,8 @@ export interface Loop {
   outstanding(): number
   /** Publishes completions that came in outside a batch. */
   publish(): void
+  /** Word index of the descriptor of the task that is being started; while a handler runs, until it first waits. */
+  current(): number
 }
 
 export interface LoopParts {
@@ -53,12 +55,14 @@ export interface LoopParts {
   readonly codec: Codec
   readonly handlers: readonly Handler[]
   readonly context: Context<never>
+  /** What to complete a task with whose result cannot be encoded; undefined when it fails. */
+  readonly instead: (result: unknown) => unknown
   /** Rings the caller's doorbell; not urgent while there are more tasks to run. */
   readonly ringCaller: (urgent: boolean) => void
 }
 
 export function createLoop(parts: LoopParts): Loop {
-  const { i32, f64, slot, inbox, outbox, heap, codec, handlers, context, ringCaller } = parts
+  const { i32, f64, slot, inbox, outbox, heap, codec, handlers, context, instead, ringCaller } = parts
   const tasksAt = (slot + slotLayout.tasks) / 2
   const failuresAt = (slot + slotLayout.failures) / 2
   const costUs = new Float64Array(handlers.length)
@@ -67,6 +71,7 @@ export function createLoop(parts: LoopParts): Loop {
   let spentUs = 0
   let outstanding = 0
   let inBatch = false
+  let currentAt = 0
   let publishScheduled = false
 
   function publish(): void {
@@ -102,7 +107,8 @@ export function createLoop(parts: LoopParts): Loop {
     try {
       tag = codec.encode(result, at + descriptor.payload)
     } catch (error) {
-      return fail(task, generation, error)
+      const other = instead(result)
+      return other === undefined ? fail(task, generation, error) : complete(task, generation, other)
     }
     commit(at, status.ok | (tag << 16), task, generation)
   }
@@ -129,6 +135,7 @@ export function createLoop(parts: LoopParts): Loop {
   }
 
   function run(at: number): void {
+    currentAt = at
     const head = i32[at + descriptor.head]
     const task = i32[at + descriptor.task]
     const generation = i32[at + descriptor.generation]
@@ -177,5 +184,5 @@ export function createLoop(parts: LoopParts): Loop {
     return count
   }
 
-  return { turn, publish, spentUs: () => spentUs, hasWork: () => inbox.poll() > 0, outstanding: () => outstanding }
+  return { turn, publish, spentUs: () => spentUs, hasWork: () => inbox.poll() > 0, outstanding: () => outstanding, current: () => currentAt }
 }

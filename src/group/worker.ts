@@ -9,13 +9,15 @@ import { attachHeap } from '../memory/index.js'
 import { epochMs } from '../platform/index.js'
 import { LaneConsumer, LaneProducer, ring, Sleeper } from '../ring/index.js'
 import { TaskContext, type WorkerScope } from './context.js'
+import { Coroutines } from './coroutines.js'
 import { attachFabric, laneAt, noRecord, slotAt, slotLayout, slotState } from './fabric.js'
-import type { Handler } from './handlers.js'
 import { dispose, initialise } from './hooks.js'
 import { type Idle, startTurning } from './idle.js'
-import { createInline } from './inline.js'
 import { loadHandlers } from './load.js'
 import { createLoop } from './loop.js'
+import { StreamSources } from './stream-source.js'
+import { tableOf } from './table.js'
+import { descriptor } from './task.js'
 import { settle, type ThreadTraits } from './threads.js'
 
 /** What the supervisor hands a new thread. */
@@ -65,6 +67,12 @@ async function main(brief: WorkerBrief): Promise<void> {
   const context = new TaskContext(scope)
   scope.state = await initialise(table.hooks, context, brief.module)
 
+  const streams = new StreamSources(brief.worker, () => ++i32[slot + slotLayout.streams])
+  function ownContext(): TaskContext {
+    const at = loop.current()
+    return new TaskContext(scope, i32[at + descriptor.task], i32[at + descriptor.generation])
+  }
+
   const loop = createLoop({
     i32,
     f64,
@@ -73,8 +81,9 @@ async function main(brief: WorkerBrief): Promise<void> {
     codec,
     inbox: new LaneConsumer(i32, laneAt(fabric, brief.worker, 'toWorker'), laneCapacity),
     outbox: new LaneProducer(i32, laneAt(fabric, brief.worker, 'fromWorker'), laneCapacity),
-    handlers: [...table.handlers, createInline() as Handler],
+    handlers: tableOf({ handlers: table.handlers, coroutines: new Coroutines(), streams, ownContext }),
     context,
+    instead: (result) => streams.instead(result),
     ringCaller: (urgent) => ring(i32, callersDoorbell, sendBell, urgent),
   })
 
@@ -103,6 +112,7 @@ async function main(brief: WorkerBrief): Promise<void> {
     closed: () => void end(),
   })
   async function end(): Promise<void> {
+    await streams.close()
     const problem = await dispose(table.hooks, context)
     if (problem !== undefined) say({ problem })
     i32[slot + slotLayout.heapRecord] = noRecord

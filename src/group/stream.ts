@@ -1,0 +1,80 @@
+/**
+ * The reader's end of streams, on the group's thread; `stream-source.ts` has the protocol.
+ *
+ * Invariant: the items asked for and not yet read are never more than the credits. They are asked for in two halves, so that the
+ * worker makes one while the other is read.
+ */
+import { PercoreError } from '../base/index.js'
+import { workersMax } from './fabric.js'
+import { type Answer, last } from './stream-source.js'
+
+/** Enough to make the way there and back cheap, few enough to stay in cache. */
+export const streamCreditsDefault = 256
+
+/** As many items as a task may be worth. */
+export const streamCreditsMax = 65_536
+
+/**
+ * How to read a stream.
+ *
+ * @example
+ * ```ts
+ * import { ExecGroup } from 'percore'
+ *
+ * const group = await ExecGroup.start(new URL('./counting-up.js', import.meta.url), { workers: 1 })
+ * for await (const n of group.stream('upTo', 1_000_000, { credits: 8 })) if (n === 3) break // ends the generator, which is at 8
+ * await group.close()
+ * ```
+ */
+export interface StreamOptions {
+  /** How many items the worker may be ahead of the reader. Default 256. 1 … 65,536. */
+  readonly credits?: number
+}
+
+/** How the reader reaches the worker that has the stream. */
+export interface StreamCalls {
+  open(): Promise<unknown>
+  pull(worker: number, request: readonly [key: number, count: number]): Promise<unknown>
+  cancel(worker: number, key: number): Promise<unknown>
+}
+
+export async function* readStream(calls: StreamCalls, credits: number): AsyncGenerator<unknown, unknown, undefined> {
+  const key = await calls.open() as number
+  const worker = key % workersMax
+  const half = Math.ceil(credits / 2)
+  const asked: Promise<Answer>[] = []
+  let ended = false
+
+  function ask(count: number): void {
+    const answer = calls.pull(worker, [key, count]) as Promise<Answer>
+    answer.catch(() => undefined) // the reader meets the failure when it comes to it, or has left before
+    asked.push(answer)
+  }
+
+  try {
+    ask(half)
+    if (credits > half) ask(credits - half)
+    for (let count = half; ; count = credits - count || count) {
+      const answer = await (asked.shift() as Promise<Answer>).catch((error: unknown) => {
+        ended = true
+        throw error
+      })
+      if (!Array.isArray(answer)) yield answer
+      else {
+        ended = answer[0] === last
+        const items = ended ? answer.length - 1 : answer.length
+        for (let i = 1; i < items; i++) yield answer[i]
+        if (ended) return answer[items]
+      }
+      ask(count)
+    }
+  } finally {
+    if (!ended) await calls.cancel(worker, key).catch(unlessGone)
+  }
+}
+
+/** Whoever stops reading need not hear that the worker, or the group, has ended as well. */
+function unlessGone(error: unknown): void {
+  if (error instanceof PercoreError && (error.code === 'ERR_PERCORE_CLOSED' || error.code === 'ERR_PERCORE_WORKER_DIED')) return
+  throw error
+}
