@@ -22,6 +22,7 @@ export {
   type Placement,
   type PushFailure,
   type TaskView,
+  type StreamOptions,
   type ThreadOptions,
   type WhenFull,
   type WorkerHooks,

@@ -18,8 +18,8 @@ export interface WorkerScope {
 export class TaskContext implements Context<never> {
   private readonly scope: WorkerScope
   /** Names the task to the caller. −1: the context that tasks share which do not look at it. */
-  private readonly task: number
-  private readonly generation: number
+  readonly task: number
+  readonly generation: number
 
   constructor(scope: WorkerScope, task = -1, generation = 0) {
     this.scope = scope

@@ -24,6 +24,8 @@ import type {
   Handlers,
   HandlerValue,
   UntypedHandlers,
+  StreamItem,
+  StreamReturn,
 } from './handlers.js'
 import type { Idle } from './idle.js'
 import { type InlineCall, sourceOf } from './inline.js'
@@ -31,7 +33,9 @@ import { mapConcurrencyMax, mapOver, type MapOptions } from './map.js'
 import type { PlacedOptions, PlacedWorker } from './placed.js'
 import { type WhenFull, whenFullPolicies } from './pressure.js'
 import type { Reject, Resolve } from './slab.js'
+import { readStream, streamCreditsDefault, streamCreditsMax, type StreamOptions } from './stream.js'
 import { Supervisor } from './supervisor.js'
+import { builtin, builtinNumber, namesByNumber, streamNumber } from './table.js'
 import { type ThreadOptions, threadSettings } from './threads.js'
 
 /** Tasks a worker may hold at a time by default: enough to keep it fed for 100 µs, few enough to spread evenly. */
@@ -181,6 +185,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   readonly #startedAtMs = performance.now()
   #numbers: ReadonlyMap<string, number> = new Map()
   #names: readonly string[] = []
+  #namesByNumber: readonly string[] = []
   #closed = false
   #ended: Promise<void> | undefined
   #warned = false
@@ -196,6 +201,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   static async start<H extends Handlers = UntypedHandlers>(module?: URL | string, options: ExecGroupOptions = {}): Promise<ExecGroup<H>> {
     const group = new ExecGroup<H>(module === undefined ? undefined : hrefOf(module), options)
     group.#names = await group.#supervisor.start()
+    group.#namesByNumber = namesByNumber(group.#names)
     group.#numbers = new Map(group.#names.map((name, number) => [name, number]))
     return group
   }
@@ -243,7 +249,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
       codec: createCodec(words, heap),
       threads: this.#supervisor,
       balancer: balancerOf(options.balance),
-      names: () => this.#names,
+      names: () => this.#namesByNumber,
       depth,
       maxQueue: whenFull === 'reject' ? 0 : maxQueue,
       whenFull,
@@ -332,8 +338,60 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   runFunction(fn: Handler, value?: unknown): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#closed) throw closedError('the group was closed')
-      this.#dispatcher.call(this.#names.length, [sourceOf(fn), value] satisfies InlineCall, resolve, reject)
+      this.#dispatcher.call(builtinNumber(builtin.inline, this.#names.length), [sourceOf(fn), value] satisfies InlineCall, resolve, reject)
     })
+  }
+
+  /**
+   * Runs a handler and reads what it yields, as it comes. Use it for results that are many or large, or of which the first are wanted
+   * before the last are made. The handler is a generator of either kind, or returns something iterable; it is started at the first read,
+   * is never more than `credits` items ahead of the reader, and ends (its `finally` runs) when the reader stops. What the generator returns is what the stream returns.
+   *
+   * Items are cloned, and bytes and blocks travel as results do. Throws where it is read: what the handler throws, behind the items before it;
+   * ERR_PERCORE_NOT_ITERABLE; what `run` rejects with.
+   *
+   * @throws PercoreError ERR_PERCORE_NO_SUCH_HANDLER, ERR_PERCORE_INVALID_OPTION, ERR_PERCORE_CLOSED
+   *
+   * @example
+   * ```ts
+   * // counting-up.ts
+   * export function* upTo(limit: number): Generator<number, string, undefined> {
+   *   for (let n = 1; n <= limit; n++) yield n
+   *   return 'all'
+   * }
+   * ```
+   *
+   * @example
+   * ```ts
+   * import { ExecGroup } from 'percore'
+   * import type * as handlers from './counting-up.js'
+   *
+   * const group = await ExecGroup.start<typeof handlers>(new URL('./counting-up.js', import.meta.url), { workers: 1 })
+   * let sum = 0
+   * for await (const n of group.stream('upTo', 1000)) sum += n
+   * console.log(sum) // 500500
+   * for await (const n of group.stream('upTo', 1e9, { credits: 8 })) if (n === 3) break // the generator is at 8 at most, and ends
+   * console.log(await group.run('upTo', 1000)) // all
+   * await group.close()
+   * ```
+   */
+  stream<K extends HandlerName<H>>(name: K, ...call: HandlerCall<H[K], StreamOptions>): AsyncGenerator<StreamItem<H[K]>, StreamReturn<H[K]>, undefined>
+  stream(name: string, value?: unknown, options: StreamOptions = {}): AsyncGenerator<unknown, unknown, undefined> {
+    const number = this.#numbers.get(name)
+    if (number === undefined || this.#closed) throw this.#cannotRun(name)
+    const { credits = streamCreditsDefault, ...rest } = options
+    integer('credits', credits, 1, streamCreditsMax)
+    const spec = checkCallOptions(rest, this.workers)
+    const count = this.#names.length
+    const ask = (which: number, value: unknown, spec: CallSpec): Promise<unknown> => {
+      if (this.#closed) return Promise.reject(this.#cannotRun(name))
+      return new Promise((resolve, reject) => this.#dispatcher.place(makeCall(which, value, resolve, reject, spec)))
+    }
+    return readStream({
+      open: () => ask(streamNumber(number, count), value, spec),
+      pull: (worker, request) => ask(builtinNumber(builtin.pull, count), request, { wanted: worker, exempt: true }),
+      cancel: (worker, key) => ask(builtinNumber(builtin.cancel, count), key, { wanted: worker, exempt: true }),
+    }, credits)
   }
 
   /**

@@ -14,6 +14,8 @@ export {
   type Handlers,
   type HandlerTable,
   type HandlerValue,
+  type StreamItem,
+  type StreamReturn,
   handlersOf,
   type UntypedHandlers,
 } from './handlers.js'
@@ -22,4 +24,5 @@ export type { Idle } from './idle.js'
 export type { MapOptions } from './map.js'
 export type { PlacedOptions, PlacedWorker } from './placed.js'
 export type { WhenFull } from './pressure.js'
+export type { StreamOptions } from './stream.js'
 export type { OutputListener, ThreadOptions, WorkerResourceLimits } from './threads.js'

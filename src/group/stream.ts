@@ -5,6 +5,7 @@
  * worker makes one while the other is read.
  */
 import { PercoreError } from '../base/index.js'
+import type { CallOptions } from './call-options.js'
 import { workersMax } from './fabric.js'
 import { type Answer, last } from './stream-source.js'
 
@@ -14,19 +15,8 @@ export const streamCreditsDefault = 256
 /** As many items as a task may be worth. */
 export const streamCreditsMax = 65_536
 
-/**
- * How to read a stream.
- *
- * @example
- * ```ts
- * import { ExecGroup } from 'percore'
- *
- * const group = await ExecGroup.start(new URL('./counting-up.js', import.meta.url), { workers: 1 })
- * for await (const n of group.stream('upTo', 1_000_000, { credits: 8 })) if (n === 3) break // ends the generator, which is at 8
- * await group.close()
- * ```
- */
-export interface StreamOptions {
+/** How to read a stream, see `ExecGroup.stream`. What is out of range throws ERR_PERCORE_INVALID_OPTION. */
+export interface StreamOptions extends CallOptions {
   /** How many items the worker may be ahead of the reader. Default 256. 1 … 65,536. */
   readonly credits?: number
 }

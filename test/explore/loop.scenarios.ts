@@ -58,6 +58,7 @@ function work(stage: Stage, capacity: number, clockStepMs: number): void {
       return value
     }],
     context: noContext,
+    instead: () => undefined,
     ringCaller: () => ring(i32, callersBell, () => stage.send(box)),
   })
   const stopped = (): boolean => shared.load(i32, stop) === 1
