@@ -37,6 +37,7 @@ import { readStream, streamCreditsDefault, streamCreditsMax, type StreamOptions 
 import { Supervisor } from './supervisor.js'
 import { builtin, builtinNumber, namesByNumber, streamNumber } from './table.js'
 import { type ThreadOptions, threadSettings } from './threads.js'
+import { tidy } from './tidy.js'
 
 /** Tasks a worker may hold at a time by default: enough to keep it fed for 100 µs, few enough to spread evenly. */
 const depthDefault = 1024
@@ -222,6 +223,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     const { words, heapOffset } = this.#fabric
     const heap = createHeap({ buffer: words.buffer, byteOffset: heapOffset, records: workers + spareHeapRecords })
     this.#heap = heap
+    tidy(heap, () => true, () => this.#closed)
     this.#supervisor = new Supervisor(
       this.#fabric,
       heap,

@@ -39,8 +39,11 @@ export interface IdleParts {
   /** Called when there is nothing to do, before spinning or sleeping, and when work has been found again. */
   readonly wentIdle: () => void
   readonly wentBusy: () => void
-  /** Called before the thread sleeps. */
+  /** Called before the thread sleeps in its event loop, where anything of the user's may run. */
   readonly beforeSleep: () => void
+  /** Called before and after the thread blocks: in between nothing runs on it. */
+  readonly beforeBlock: () => void
+  readonly afterBlock: () => void
   /** Called once, when the group closes and nothing is left. */
   readonly closed: () => void
 }
@@ -115,8 +118,9 @@ export function startTurning(parts: IdleParts): () => void {
         }
         if (!eventLoopIsBusy()) {
           if (idle === 'spin') return again()
-          parts.beforeSleep()
+          parts.beforeBlock()
           sleeper.block()
+          parts.afterBlock()
           budgetUs = stretchUsMax
           continue
         }

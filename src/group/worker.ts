@@ -19,6 +19,7 @@ import { StreamSources } from './stream-source.js'
 import { tableOf } from './table.js'
 import { descriptor } from './task.js'
 import { settle, type ThreadTraits } from './threads.js'
+import { tidy } from './tidy.js'
 
 /** What the supervisor hands a new thread. */
 export interface WorkerBrief {
@@ -109,6 +110,11 @@ async function main(brief: WorkerBrief): Promise<void> {
       i32[slot + slotLayout.parks]++
       heap.idle()
     },
+    beforeBlock: () => {
+      i32[slot + slotLayout.parks]++
+      heap.park()
+    },
+    afterBlock: heap.unpark,
     closed: () => void end(),
   })
   async function end(): Promise<void> {
@@ -120,6 +126,7 @@ async function main(brief: WorkerBrief): Promise<void> {
     drainStandardStreams(() => process.exit())
   }
 
+  tidy(heap, () => f64[idleSinceAt] !== 0, isClosing)
   port?.on('message', wake)
   say({ names: table.names })
 }

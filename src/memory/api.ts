@@ -48,6 +48,14 @@ export interface SharedHeap {
   flush(): void
   /** To be called before the thread parks: {@link SharedHeap.flush}, and takes in what other threads gave back. */
   idle(): void
+  /**
+   * To be called before the thread blocks for an unknown time, in `Atomics.wait` for instance: {@link SharedHeap.idle}, and from then on a
+   * thread that would be out of memory may take what is free in this thread's pages, also what comes back to them later. Until
+   * {@link SharedHeap.unpark} nothing else may be called on this handle; blocks may be read and written.
+   */
+  park(): void
+  /** To be called first thing after {@link SharedHeap.park}. Waits, for microseconds, while another thread is at this one's pages. */
+  unpark(): void
   /** Gives everything back to the common reserve that holds no block: when memory is short, or the thread has nothing to do for long. */
   trim(): void
   /**

@@ -8,7 +8,7 @@ import { CLASS_COUNT, strideBytes, strideMagic } from './classes.js'
 import {
   B_COUNT, B_FIRST, B_LAST, B_PAGE, BATCH_SLOTS, BATCH_WORDS, CAPACITY, CLASS, CLASS_LARGE, CLASS_NONE, EDGE, EDGE_ANY, END, FREE,
   GRANULE_SHIFT, LIMIT, MAGIC, META_WORDS, NEXT, OWNER, OWNER_NONE, PENDING_NEXT, PREV, R_ACTIVE, R_BATCH, R_EMPTY_MID, R_EMPTY_SMALL,
-  R_GRANULES, R_PARTIAL, R_PENDING, R_RUN_END, R_RUN_START, R_STATE, R_TAKEN, RECORD_FRESH, RECORD_LIVE, REMOTE, REMOTE_ARMED,
+  R_GRANULES, R_PARTIAL, R_PENDING, R_RUN_END, R_RUN_START, R_STATE, R_TAKEN, RECORD_FRESH, RECORD_POOLED, REMOTE, REMOTE_ARMED,
   REMOTE_FIRST_MASK, SPAN, START, STATE, STATE_ACTIVE, STATE_EMPTY, STATE_FULL, STATE_PARTIAL, STRIDE, UNIT_WORDS, USED, WATCHED,
 } from './layout.js'
 import { noPage, remoteCount } from './page.js'
@@ -69,7 +69,7 @@ export function auditHeap(v: View, quiet: boolean): AuditReport {
     } else {
       pages++
       const owner = homeOf(i32[page + OWNER]!)
-      const mine = owner === v.me || (owner >= 0 && owner < g.recordCount && i32[recordWord(g, owner) + R_STATE] !== RECORD_LIVE)
+      const mine = owner === v.me || (owner >= 0 && owner < g.recordCount && i32[recordWord(g, owner) + R_STATE] === RECORD_POOLED)
       checkPage(v, page, unit, quiet || mine, seen.get(page), quiet, blocks, report)
     }
     unit += span
@@ -114,7 +114,7 @@ function walkRecords(v: View, quiet: boolean, report: (what: string) => void): M
   for (let record = 0; record < g.recordCount; record++) {
     const words = recordWord(g, record)
     const state = i32[words + R_STATE]!
-    if (state === RECORD_FRESH || (state === RECORD_LIVE && record !== v.me && !quiet)) continue
+    if (state === RECORD_FRESH || (state !== RECORD_POOLED && record !== v.me && !quiet)) continue
     for (let c = 0; c < CLASS_COUNT; c++) {
       const active = i32[words + R_ACTIVE + c]!
       if (active !== noPage(v)) at(active).active++

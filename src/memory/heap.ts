@@ -10,6 +10,7 @@
  *  classes.ts   sizes and the stride      remote.ts  frees across threads       audit.ts   every invariant, checked
  *  reserve.ts   64 KiB units, one bit     reuse.ts   the must-reuse gate        stats.ts   every branch, counted
  *  arena.ts     chunks of the reserve     large.ts   runs of units              faults.ts  what is said when it is wrong
+ *  lend.ts      records of absent threads
  * ```
  *
  * The fast paths below are everything a malloc or free costs while a page has blocks: loads and stores of a few words of shared memory,
@@ -27,6 +28,7 @@ import { guard } from './debug.js'
 import { badPointer } from './faults.js'
 import { freeLarge, takeLarge } from './large.js'
 import * as layout from './layout.js'
+import { park, unpark } from './lend.js'
 import { freeAtEdge } from './page.js'
 import { defaultPlan, learnPlan, prewarm, type PrewarmPlan, pretouch } from './prewarm.js'
 import { acquireRecord, poolRecord, reclaimRecord } from './record.js'
@@ -110,7 +112,7 @@ function newBuffer(bytes: number | undefined): SharedArrayBuffer {
 
 /**
  * Attaches the calling thread to a heap made elsewhere: it takes over the record, with all pages, of a thread that ended, or a fresh one.
- * Throws ERR_PERCORE_INVALID_OPTION when there is no heap, and ERR_PERCORE_OUT_OF_MEMORY when all records are held. Blocks, for up to
+ * Throws ERR_PERCORE_INVALID_OPTION when there is no heap, and ERR_PERCORE_OUT_OF_MEMORY when all records are held. Waits, for up to
  * 0.1 s, only when the one record left is lent to a thread that takes a page from it.
  *
  * @example
@@ -199,11 +201,11 @@ function bind(v: View, handle: HeapHandle): SharedHeap {
   function mallocSlow(bytes: number): number {
     if (!(bytes >= 0)) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `a block has 0 or more bytes, not ${bytes}`)
     flush(v)
-    const block = takeBlock(v, bytes)
+    const block = takeBlock(v, bytes, false)
     if (block !== 0) return block
     trimRecord(v)
     trimGone(v)
-    const again = takeBlock(v, bytes)
+    const again = takeBlock(v, bytes, true)
     if (again === 0) v.f64[v.counters + C.outOfMemory]! += 1
     return again
   }
@@ -279,6 +281,11 @@ function bind(v: View, handle: HeapHandle): SharedHeap {
       flush(v)
       trimRecord(v)
     },
+    park(): void {
+      heap.idle()
+      park(v)
+    },
+    unpark: (): void => unpark(v),
     reclaim: (dead: number): void => reclaimRecord(v, dead),
     detach(): void {
       poolRecord(v)
@@ -286,7 +293,7 @@ function bind(v: View, handle: HeapHandle): SharedHeap {
         throw new PercoreError('ERR_PERCORE_CLOSED', 'this thread has detached from the heap; attach again')
       }
       const allocating = ['malloc', 'tryMalloc', 'calloc', 'realloc', 'memalign', 'free', 'prewarm', 'pretouch']
-      const methods = [...allocating, 'flush', 'idle', 'trim', 'reclaim']
+      const methods = [...allocating, 'flush', 'idle', 'trim', 'park', 'unpark', 'reclaim']
       Object.assign(heap, Object.fromEntries(methods.map((name) => [name, gone])), { detach: () => {} })
     },
     stats: (): HeapStats => readStats(v),
@@ -299,11 +306,11 @@ function bind(v: View, handle: HeapHandle): SharedHeap {
 }
 
 /** A block through the gate; a middle-sized one may take whole units when no page can be had. 0 when the heap is full. */
-function takeBlock(v: View, bytes: number): number {
+function takeBlock(v: View, bytes: number, starving: boolean): number {
   const { i32 } = v
   if (bytes > CLASS_BYTES_MAX) return takeLarge(v, bytes)
   const c = classOf[(bytes + 15) >>> 4]!
-  const page = refill(v, c)
+  const page = refill(v, c, starving)
   if (page === 0) return classBytes[c]! >= UNIT_BYTES / 8 ? takeLarge(v, bytes) : 0
   const block = i32[page + FREE]!
   i32[page + FREE] = i32[block]!

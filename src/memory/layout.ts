@@ -154,6 +154,9 @@ export const RECORD_LIVE = 1
 export const RECORD_POOLED = 2
 /** Pooled, and for the moment held by a thread that takes a page from it. */
 export const RECORD_BORROWED = 3
+/** Held by a thread that is parked; and lent meanwhile to one that starves (lend.ts). */
+export const RECORD_PARKED = 4
+export const RECORD_PARKED_BORROWED = 5
 
 // Debug map.
 export const D_NEVER = 0

@@ -2,8 +2,8 @@
  * Heap records: one per thread, pooled when their thread ends, so that the next thread owns all their pages at once.
  *
  * Invariant: R_STATE moves only by compare-exchange from FRESH or POOLED to LIVE (by the thread that attaches) or BORROWED (by one
- * that takes a page), and back to POOLED by whoever holds it, or by the supervisor once the holder is dead. Everything else in a
- * record is the holder's alone. Records are pooled, not threads, after snmalloc and rpmalloc.
+ * that takes a page), and back to POOLED by whoever holds it, or by the supervisor once the holder is dead; lend.ts draws all of it.
+ * Everything else in a record is the holder's alone. Records are pooled, not threads, after snmalloc and rpmalloc.
  */
 import { PercoreError, shared } from '../base/index.js'
 import { recountArena } from './arena.js'
@@ -14,23 +14,23 @@ import {
   R_ARMING, R_BORROWED, R_EMPTY_MID, R_EMPTY_SMALL, R_OWED, R_PARTIAL, R_PENDING, R_STATE, R_TAKEN, RECORD_BORROWED, RECORD_FRESH,
   RECORD_LIVE, RECORD_POOLED, START, STRIDE, USED, WATCHED,
 } from './layout.js'
+import { awaitReturn, giveBack, poolParked } from './lend.js'
 import { disarm, isBlock, mergeRemote, noPage, pushPartial, returnPage, setFull } from './page.js'
 import { flush, payOwed } from './remote.js'
 import { releaseNotedRun } from './reserve.js'
 import { homeOf, recordWord, type View, viewFor } from './view.js'
 
-/** A record that is lent for the moment is looked at again this often; it comes back in microseconds, unless its borrower has died. */
+/** A record that is lent for the moment is looked at again this often, for a millisecond each; then its borrower must have died. */
 const LENT_ROUNDS = 100
-const LENT_WAIT_MS = 1
 
 /**
- * Takes a record from the pool, else a fresh one; its number. Throws ERR_PERCORE_OUT_OF_MEMORY when all are held. Blocks for up to 0.1 s
+ * Takes a record from the pool, else a fresh one; its number. Throws ERR_PERCORE_OUT_OF_MEMORY when all are held. Waits up to 0.1 s
  * when the only ones left are lent.
  */
 export function acquireRecord(i32: Int32Array, g: Geometry): number {
   let lent = 0
   for (let round = 0; round === 0 || (lent !== 0 && round < LENT_ROUNDS); round++) {
-    if (lent !== 0) shared.wait(i32, lent, RECORD_BORROWED, LENT_WAIT_MS)
+    if (lent !== 0) awaitReturn(i32, lent, RECORD_BORROWED)
     lent = 0
     for (const wanted of [RECORD_POOLED, RECORD_FRESH]) {
       for (let record = 0; record < g.recordCount; record++) {
@@ -66,6 +66,7 @@ export function reclaimRecord(own: View, record: number): void {
     throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `${record} is not the record of another thread of this heap`)
   }
   const words = recordWord(geometry, record)
+  if (poolParked(i32, words + R_STATE)) return
   if (shared.load(i32, words + R_STATE) !== RECORD_LIVE) {
     throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `record ${record} is held by no thread, so there is nothing to reclaim`)
   }
@@ -79,8 +80,7 @@ export function reclaimRecord(own: View, record: number): void {
     payOwed(lender)
     releaseNotedRun(i32, geometry, lender.record)
     rebuild(lender)
-    shared.store(i32, lender.record + R_STATE, RECORD_POOLED)
-    i32[words + R_BORROWED] = 0
+    giveBack(dead, borrowed)
   }
   rebuild(dead)
   shared.store(i32, words + R_STATE, RECORD_POOLED)

@@ -6,16 +6,16 @@
  *
  * 1. the active page: local frees (the fast path), remote frees, blocks not yet carved;
  * 2. partial pages;  3. pages announced by other threads, at most {@link PENDING_BUDGET} looked at;  4. kept empty pages;
- * 5. pages of records in the pool;  6. with adoption on, at most one page of a living owner;  7. a new page.
+ * 5. pages of records in the pool, and of parked threads if all else has failed (lend.ts);  6. with adoption on, at most one page of a living owner;  7. a new page.
  *
  * Only 'ungated' breaks it, to show what it is worth (adopt.ts): step 6 comes first, steps 2 and 3 when all else fails.
  */
-import { shared } from '../base/index.js'
 import { ADOPTION_UNGATED, adoptPage } from './adopt.js'
 import { returnVacant } from './arena.js'
 import { CLASS_COUNT, spanUnits } from './classes.js'
 import { C } from './counters.js'
 import * as layout from './layout.js'
+import { borrow, giveBack } from './lend.js'
 import {
   activate, adoptRemote, extend, noPage, pushPartial, remoteCount, retire, setFull, takeEmpty, takeNew, trimPages, unlinkPartial,
 } from './page.js'
@@ -23,7 +23,7 @@ import { forwardTaken, takePending } from './remote.js'
 import { recordWord, type View, viewFor } from './view.js'
 
 // Local names, because V8 does not fold imported bindings (heap.ts).
-const { END, FREE, LIMIT, OWNER, RECORD_BORROWED, RECORD_POOLED, REMOTE, R_ACTIVE, R_BORROWED, R_EMPTY_MID, R_EMPTY_SMALL } = layout
+const { END, FREE, LIMIT, OWNER, RECORD_POOLED, REMOTE, R_ACTIVE, R_EMPTY_MID, R_EMPTY_SMALL } = layout
 const { R_PARTIAL, R_PENDING, R_STATE, R_TAKEN, STATE, STATE_FULL, STATE_PARTIAL, USED } = layout
 
 /** Announced pages looked at per refill; the first one with blocks ends the search. */
@@ -93,14 +93,12 @@ function maySpare(v: View, record: number, c: number): boolean {
   )
 }
 
-/** Takes one page from a record in the pool, holding that record meanwhile. */
-function fromGone(v: View, c: number): number {
-  const { i32, geometry, record } = v
+/** Takes one page from a record in the pool or, if `starving`, of a parked thread, holding that record meanwhile. */
+function fromGone(v: View, c: number, starving: boolean): number {
+  const { i32, geometry } = v
   for (let other = 0; other < geometry.recordCount; other++) {
     const theirs = recordWord(geometry, other)
-    if (i32[theirs + R_STATE] !== RECORD_POOLED || !maySpare(v, theirs, c)) continue
-    if (shared.compareExchange(i32, theirs + R_STATE, RECORD_POOLED, RECORD_BORROWED) !== RECORD_POOLED) continue
-    i32[record + R_BORROWED] = other + 1
+    if (i32[theirs + R_STATE]! < RECORD_POOLED || !maySpare(v, theirs, c) || !borrow(v, other, starving)) continue
     const active = i32[theirs + R_ACTIVE + c]!
     const page = spare(viewFor(v, other), c)
     i32[theirs + R_ACTIVE + c] = page === active ? noPage(v) : active
@@ -108,14 +106,13 @@ function fromGone(v: View, c: number): number {
       i32[page + OWNER] = v.me
       activate(v, page)
     }
-    shared.store(i32, theirs + R_STATE, RECORD_POOLED)
-    i32[record + R_BORROWED] = 0
+    giveBack(v, other)
     if (page === 0) continue
     if (replenish(v, page) || !setFull(v, page)) {
       v.f64[v.counters + C.goneHits]! += 1
       return page
     }
-    i32[record + R_ACTIVE + c] = noPage(v)
+    i32[v.record + R_ACTIVE + c] = noPage(v)
   }
   return 0
 }
@@ -132,17 +129,14 @@ function fromLiving(v: View, c: number): number {
   return 0
 }
 
-/** Gives back what the records in the pool hold without a block in it: when memory is short. */
+/** Gives back what the records in the pool and those of parked threads hold without a block in it: when memory is short. */
 export function trimGone(v: View): void {
-  const { i32, geometry, record } = v
+  const { i32, geometry } = v
   for (let other = 0; other < geometry.recordCount; other++) {
     const theirs = recordWord(geometry, other)
-    if (i32[theirs + R_STATE] !== RECORD_POOLED) continue
-    if (shared.compareExchange(i32, theirs + R_STATE, RECORD_POOLED, RECORD_BORROWED) !== RECORD_POOLED) continue
-    i32[record + R_BORROWED] = other + 1
+    if (i32[theirs + R_STATE]! < RECORD_POOLED || !borrow(v, other, true)) continue
     trimRecord(viewFor(v, other))
-    shared.store(i32, theirs + R_STATE, RECORD_POOLED)
-    i32[record + R_BORROWED] = 0
+    giveBack(v, other)
   }
 }
 
@@ -153,8 +147,11 @@ export function trimRecord(v: View): void {
   returnVacant(v)
 }
 
-/** Gives class `c` an active page with a free block and returns the page, or 0 when the heap is full. */
-export function refill(v: View, c: number): number {
+/**
+ * Gives class `c` an active page with a free block and returns the page, or 0 when the heap is full. `starving`: it is, unless a parked
+ * thread has what is needed.
+ */
+export function refill(v: View, c: number, starving: boolean): number {
   const { i32, record } = v
   v.f64[v.counters + C.refills]! += 1
   const active = i32[record + R_ACTIVE + c]!
@@ -170,7 +167,7 @@ export function refill(v: View, c: number): number {
   if (page !== 0) {
     v.f64[v.counters + C.emptyHits]! += 1
   } else {
-    page = fromGone(v, c) || fromLiving(v, c)
+    page = fromGone(v, c, starving) || fromLiving(v, c)
     if (page !== 0) return page
     page = takeNew(v, c)
     if (page === 0 && ungated) return fromPartial(v, c) || fromPending(v, c)

@@ -14,7 +14,7 @@ import { homeOf, recordWord, type View } from './view.js'
 /** One record's counters: what its holders, past and present, did on the slow paths. */
 export interface RecordStats {
   readonly record: number
-  /** False when it waits in the pool for the next thread. */
+  /** False when it waits in the pool for the next thread; a parked thread holds it. */
   readonly held: boolean
   readonly pages: number
   /** Bytes reserved for the record's next pages and those already in there. */

@@ -3,7 +3,7 @@
  * with. The explorer must find every one: that is how we know that it can fail.
  */
 import { type Seam, shared } from '../../src/base/index.js'
-import { REMOTE_ARMED } from '../../src/memory/layout.js'
+import { RECORD_LIVE, RECORD_PARKED, RECORD_PARKED_BORROWED, REMOTE_ARMED } from '../../src/memory/layout.js'
 import { type Kind, kindOf, type Size, sizeOf } from './heap-words.js'
 
 type Mistake = (right: Seam, kind: (index: number) => Kind) => Partial<Seam>
@@ -37,6 +37,14 @@ const remote = (
     kind(index) === 'remote' && applies(expected, value)
       ? instead(right, words, index, expected, value)
       : right.compareExchange(words, index, expected, value),
+})
+/** A step of a record's state that is taken whatever the state is. */
+const state = (from: number, to: number): Mistake => (right, kind) => ({
+  compareExchange: (words, index, expected, value) => {
+    if (kind(index) !== 'state' || expected !== from || value !== to) return right.compareExchange(words, index, expected, value)
+    right.store(words, index, to)
+    return from
+  },
 })
 const isPush = (expected: number, value: number): boolean => value !== 0 && value !== REMOTE_ARMED && value !== expected
 
@@ -77,6 +85,8 @@ export const brokenSeams: Record<string, Mistake> = {
   }),
   'a record is taken by a load and a store': tornCompare('state'),
   'a large block is freed by a load and a store': tornCompare('table'),
+  'a parked thread takes its record back whoever has it': state(RECORD_PARKED, RECORD_LIVE),
+  'a borrowed record goes back to a thread that has died': state(RECORD_PARKED_BORROWED, RECORD_PARKED),
 }
 
 /** Runs `body` with the mistake in place of this thread's seam. */

@@ -131,6 +131,13 @@ export class Actor {
     }
   }
 
+  /** Lets others have what is free in this thread's pages, for a while. */
+  park(): void {
+    this.heap.park()
+    this.stage.step()
+    this.heap.unpark()
+  }
+
   detach(): void {
     this.heap.detach()
     this.#heap = undefined

@@ -170,6 +170,36 @@ const trimming: Plan = {
   ],
 }
 
+/** A parked thread has all the memory; some of it is given back, and wanted by a thread that has none, when its owner wakes up. */
+const parked: Plan = {
+  units: 2, records: 3, open: 3, build: pages(2),
+  threads: [
+    (actor) => {
+      actor.park()
+      actor.malloc()
+      actor.park()
+    },
+    gives(0, 9),
+    (actor) => {
+      actor.malloc()
+      actor.free(actor.malloc())
+    },
+  ],
+}
+
+/** The same, and one wants a whole page that has become empty. */
+const parkedEmpty: Plan = {
+  units: 2, records: 3, open: 3, build: pages(2),
+  threads: [
+    (actor) => {
+      actor.park()
+      actor.malloc()
+    },
+    (actor) => { actor.free(...range(0, 9)); actor.heap.flush() },
+    (actor) => actor.malloc(UNIT_BYTES),
+  ],
+}
+
 const grabs = (...sizes: number[]) => (actor: Actor): void => {
   for (const size of sizes) actor.malloc(size)
 }
@@ -281,6 +311,9 @@ const right: Record<string, Plan> = {
   'a pool of records': pool,
   'a page out of a pooled record': lending,
   'what others left is trimmed': trimming,
+  'pages of a parked thread': parked,
+  'pages of a parked thread, disowned': { ...parked, adoption: 'eager' },
+  'an empty page of a parked thread': parkedEmpty,
   'units for three': units,
   'chunks for two': chunks,
   'large blocks': large,
@@ -294,6 +327,8 @@ const right: Record<string, Plan> = {
   'a borrower dies': dies(lending, 0),
   'one that takes units dies': dies(units, 0),
   'one that frees a large block dies': dies(large, 1),
+  'a parked thread dies': dies(parked, 0),
+  'one that borrows from a parked thread dies': dies(parked, 2),
   'an adopter dies': dies(adoption('eager'), 1),
   'an owner dies, its pages disowned': dies({ ...oneSender, adoption: 'eager' }, 0),
   'an owner dies whose pages are adopted': dies(adoption('gated'), 0),
@@ -318,6 +353,8 @@ const shownBy: Record<keyof typeof brokenSeams, Plan> = {
   'units are given back by a load and a store': large,
   'a record is taken by a load and a store': pool,
   'a large block is freed by a load and a store': freedTwice,
+  'a parked thread takes its record back whoever has it': parked,
+  'a borrowed record goes back to a thread that has died': dies(parked, 0),
 }
 
 /** What a dead thread had noted is lost before its record is reclaimed. */
