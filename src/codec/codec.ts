@@ -12,6 +12,7 @@ import { hostStructuredFormat, type StructuredFormat } from './host.js'
 import { notCloneable } from './not-cloneable.js'
 import { createPlainReader } from './plain-read.js'
 import { createPlainWriter } from './plain-write.js'
+import type { ShapeSheet } from './shapes.js'
 import { type CodecHeap, SharedBlock } from './shared-block.js'
 import { blockBit, inlineBytes, kind, kindMask, thrownBit } from './tags.js'
 import { isLatin1, readLatin1, readUtf16, textAreaOf, writeLatin1, writeUtf16 } from './text.js'
@@ -41,6 +42,8 @@ export interface Codec {
 export interface CodecOptions {
   /** What takes Map, Set, Date, cycles and the like; by default the engine's own serialiser where the host shows it. */
   readonly structured?: StructuredFormat | undefined
+  /** Where this thread shares the shapes of objects, for all who attach to the memory; without it they travel in every message. */
+  readonly sheet?: ShapeSheet | undefined
 }
 
 /**
@@ -51,8 +54,8 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
   const { buffer, i32, f64, u8 } = words
   const i64 = new BigInt64Array(buffer, f64.byteOffset, f64.length)
   const text = textAreaOf(u8)
-  const readPlain = createPlainReader(i32, text)
-  const writer = createPlainWriter()
+  const readPlain = createPlainReader(text)
+  const writer = createPlainWriter(i32, u8, options.sheet)
   const format = options.structured ?? hostStructuredFormat() ?? refusing
   const free = (ptr: Ptr): void => heap.free(ptr)
 
@@ -70,20 +73,18 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
   }
 
   function encodeOther(value: unknown, at: number): number {
-    switch (typeof value) {
-      case 'string': return encodeText(value, at)
-      case 'undefined': return kind.undefined
-      case 'boolean': return value ? kind.true : kind.false
-      case 'object':
-        if (value === null) return kind.null
-        if (value instanceof Uint8Array && ArrayBuffer.isView(value)) return encodeBytes(value, kind.bytes, at)
-        if (value instanceof SharedBlock) return encodeShared(value, at)
-        return encodeObject(value, at)
-      case 'bigint':
-        if (BigInt.asIntN(64, value) === value) {
-          i64[(at + 1) >>> 1] = value
-          return kind.int64
-        }
+    if (typeof value === 'object') {
+      if (value === null) return kind.null
+      if (value instanceof Uint8Array && ArrayBuffer.isView(value)) return encodeBytes(value, kind.bytes, at)
+      if (value instanceof SharedBlock) return encodeShared(value, at)
+      return encodeObject(value, at)
+    }
+    if (typeof value === 'string') return encodeText(value, at)
+    if (typeof value === 'boolean') return value ? kind.true : kind.false
+    if (value === undefined) return kind.undefined
+    if (typeof value === 'bigint' && BigInt.asIntN(64, value) === value) {
+      i64[(at + 1) >>> 1] = value
+      return kind.int64
     }
     return encodeStructured(value, at)
   }
@@ -125,11 +126,11 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
   }
 
   function encodeObject(value: object, at: number): number {
-    const count = writer.write(value)
-    if (count === 0) return encodeStructured(value, at)
-    const inline = count * 4 <= inlineBytes
-    writer.copyTo(i32, inline ? at + 1 : takeBlock(count * 4, at), count)
-    i32[at] = count * 4
+    const bytes = writer.write(value)
+    if (bytes === 0) return encodeStructured(value, at)
+    const inline = bytes <= inlineBytes
+    writer.copyTo(i32, inline ? at + 1 : takeBlock(bytes, at), bytes)
+    i32[at] = writer.shapesAt()
     return inline ? kind.plain : kind.plain | blockBit
   }
 
@@ -241,10 +242,10 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
     switch (valueKind) {
       case kind.latin1: return readLatin1(text, offset, length)
       case kind.utf16: return readUtf16(text, offset, length / 2)
-      case kind.plain: return readPlain(from)
+      case kind.plain: return readPlain(offset, length)
       case kind.bytes: return u8.slice(offset, offset + length)
       case kind.structured: return format.deserialize(u8.subarray(offset, offset + length))
-      case kind.error: return errorOf(readPlain(from) as ErrorRecord)
+      case kind.error: return errorOf(readPlain(offset, length) as ErrorRecord)
       case kind.structuredError: return errorOf(format.deserialize(u8.subarray(offset, offset + length)) as ErrorRecord)
       case kind.lostError: return lost(readLatin1(text, offset, length))
     }

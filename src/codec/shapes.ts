@@ -1,9 +1,12 @@
 /**
  * The writer's memory of object shapes: a tree whose paths are key sequences, so that finding an object's shape costs one
- * comparison per key as long as objects look alike. One thread. The invariant: a node's keys, from the root, are exactly its
- * shape's keys in order.
+ * comparison per key as long as objects look alike; and the sheet on which it shares the shapes that it sees often. One thread.
+ *
+ * The invariants: a node's keys, from the root, are exactly its shape's keys in order; what was once written to a sheet is never
+ * changed, so that an address says the same for as long as the memory exists.
  */
-import { plain, shapeKeysMax, typeBits } from './plain-layout.js'
+import { alignUp } from '../base/index.js'
+import { head, longCount, shapeKeysMax, textHeads } from './plain-layout.js'
 import { isLatin1 } from './text.js'
 
 /** A key sequence seen before, and its extensions. */
@@ -13,36 +16,91 @@ export interface ShapeNode {
   nextKey: string | undefined
   next: ShapeNode | undefined
   others: Map<string, ShapeNode> | undefined
-  /** Hash, word count and keys, ready to be copied into a message; made when an object first ends here. */
-  words: Int32Array | undefined
+  /** Its address, once it is shared; 0 before. */
+  ref: number
+  uses: number
+  /** Hash, length and keys, ready to be copied into a message or onto the sheet; made when an object first ends here. */
+  bytes: Uint8Array | undefined
   /** The message this shape was last written to, and its place in it. */
   message: number
   index: number
 }
 
+/**
+ * The words in which a thread shares its shapes, all zero at first, at an even word index. Only one thread at a time writes there: a
+ * successor carries on where its predecessor stopped.
+ */
+export interface ShapeSheet {
+  readonly at: number
+  readonly bytes: number
+}
+
 /** A node with more different followers than this has dynamic keys, which are not worth remembering. */
 const followersMax = 64
 const nodesMax = 4096
+/** After so many keys that were not remembered, what is remembered is not what comes. */
+const refusalsMax = 1024
+
+/** A shape met for the so many-th time is shared: dynamic keys are mostly met once. */
+export const shareAfterUses = 4
+/** A longer shape travels in its messages, which are long themselves. */
+export const sharedShapeBytesMax = 2048
+/** In front of a sheet's shapes: the bytes used, this included. */
+const sheetHeaderBytes = 8
 
 export interface ShapeTree {
   root(): ShapeNode
   /** The node for one more key, or undefined where keys are not to be remembered. */
   follow(node: ShapeNode, key: string): ShapeNode | undefined
+  /** The address of the shape, shared now if it is time to; 0 if it has to travel. */
+  share(node: ShapeNode): number
 }
 
-export function createShapeTree(): ShapeTree {
+export function createShapeTree(i32: Int32Array, u8: Uint8Array, sheet: ShapeSheet | undefined): ShapeTree {
   let nodeCount = 0
+  let refusals = 0
   let root = nodeOf([])
+  const shared = new Map<string, number>()
+  if (sheet !== undefined) inherit(sheet)
 
   function nodeOf(keys: readonly string[]): ShapeNode {
     nodeCount++
-    return { keys, nextKey: undefined, next: undefined, others: undefined, words: undefined, message: 0, index: 0 }
+    return { keys, nextKey: undefined, next: undefined, others: undefined, ref: 0, uses: 0, bytes: undefined, message: 0, index: 0 }
+  }
+
+  function inherit({ at }: ShapeSheet): void {
+    for (let from = sheetHeaderBytes; from < i32[at]!;) {
+      const ref = at + from / 4
+      const size = 8 + i32[ref + 1]!
+      shared.set(nameOf(u8.subarray(ref * 4, ref * 4 + size)), ref)
+      from += alignUp(size, 8)
+    }
+  }
+
+  function share(node: ShapeNode): number {
+    if (sheet === undefined || ++node.uses < shareAfterUses) return 0
+    const bytes = node.bytes ??= shapeBytes(node.keys)
+    const name = nameOf(bytes) // a tree grown anew, or a successor, meets shapes that were shared before
+    const known = shared.get(name)
+    if (known !== undefined) return node.ref = known
+    const from = i32[sheet.at]! || sheetHeaderBytes
+    const end = from + alignUp(bytes.length, 8)
+    if (bytes.length > sharedShapeBytesMax || end > sheet.bytes) {
+      node.uses = -(2 ** 30) // no use in asking again soon
+      return 0
+    }
+    u8.set(bytes, sheet.at * 4 + from)
+    i32[sheet.at] = end // S1: who dies before this has shared nothing; no message has named it yet
+    node.ref = sheet.at + from / 4
+    shared.set(name, node.ref)
+    return node.ref
   }
 
   return {
     root() {
-      if (nodeCount > nodesMax) {
+      if (nodeCount > nodesMax || refusals > refusalsMax) {
         nodeCount = 0
+        refusals = 0
         root = nodeOf([]) // the data has changed too much: learn anew
       }
       return root
@@ -51,36 +109,57 @@ export function createShapeTree(): ShapeTree {
       const others = node.others ??= new Map<string, ShapeNode>()
       let next = others.get(key)
       if (next === undefined) {
-        if (others.size === followersMax || node.keys.length === shapeKeysMax || nodeCount > nodesMax) return undefined
+        if (others.size === followersMax || node.keys.length === shapeKeysMax || nodeCount > nodesMax) {
+          refusals++
+          return undefined
+        }
         others.set(key, next = nodeOf([...node.keys, key]))
       }
       node.nextKey = key
       node.next = next
       return next
     },
+    share,
   }
 }
 
-/** The words that name a shape in a message. */
-export function shapeWords(keys: readonly string[]): Int32Array {
-  const words = [0, 0]
+/** The bytes that name a shape: see plain-layout.ts. */
+export function shapeBytes(keys: readonly string[]): Uint8Array {
+  const bytes: number[] = []
+  const four = (n: number): number => bytes.push(n & 255, n >>> 8 & 255, n >>> 16 & 255, n >>> 24)
+  four(0)
+  four(0)
   for (const key of keys) {
-    const perWord = isLatin1(key) ? 4 : 2
-    words.push((perWord === 4 ? plain.latin1 : plain.utf16) | key.length << typeBits)
-    for (let from = 0; from < key.length; from += perWord) {
-      let word = 0
-      for (let i = 0; i < perWord && from + i < key.length; i++) word |= key.charCodeAt(from + i) << (32 / perWord * i)
-      words.push(word)
+    const narrow = isLatin1(key)
+    if (!narrow || key.length >= textHeads) {
+      bytes.push(narrow ? head.longText : head.wideText)
+      if (key.length < longCount) bytes.push(key.length)
+      else {
+        bytes.push(longCount)
+        four(key.length)
+      }
+    } else bytes.push(head.text + key.length)
+    if (!narrow && bytes.length % 2 === 1) bytes.push(0)
+    for (let i = 0; i < key.length; i++) {
+      const unit = key.charCodeAt(i)
+      bytes.push(unit & 255)
+      if (!narrow) bytes.push(unit >>> 8)
     }
   }
-  words[0] = hashWords(words, 2)
-  words[1] = words.length - 2
-  return Int32Array.from(words)
+  const whole = Uint8Array.from(bytes)
+  const view = new DataView(whole.buffer)
+  view.setInt32(0, hashBytes(whole, 8), true)
+  view.setInt32(4, whole.length - 8, true)
+  return whole
 }
 
-/** FNV-1a over words, with a final mix. Equal hashes are compared in full, so it need only be spread well. */
-function hashWords(words: readonly number[], from: number): number {
+function nameOf(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes.subarray(0, sharedShapeBytesMax))
+}
+
+/** FNV-1a, with a final mix. Equal hashes are compared in full, so it need only be spread well. */
+function hashBytes(bytes: Uint8Array, from: number): number {
   let hash = 0x811c9dc5
-  for (let i = from; i < words.length; i++) hash = Math.imul(hash ^ words[i]!, 0x01000193) ^ hash >>> 15
-  return hash | 0
+  for (let i = from; i < bytes.length; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193)
+  return hash ^ hash >>> 15
 }

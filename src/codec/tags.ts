@@ -9,6 +9,7 @@
  *   tag    7        6       5 … 0
  *          thrown   block   kind
  * ```
+ * Of plain data the length word says where its shapes begin instead; see plain-layout.ts.
  * `at + 1` is a multiple of 4, so that the inline bytes are 16-byte aligned, as blocks are. Kinds of a fixed size leave the
  * length unwritten.
  */

@@ -3,14 +3,15 @@
  * keeps strings in itself; so lone surrogates survive and nothing is transcoded. Any thread, on bytes it may write or read.
  *
  * Short text goes through loops, because a call into the host costs as much as 20–30 characters; the thresholds are measured
- * (docs/design/020-codec.md).
+ * (docs/design/090-codec.md).
  */
 import { type TextBuffer, textBufferOf } from './host.js'
 
-/** The same bytes seen in the three ways text needs. `u8` must start at an even byte. */
+/** The same bytes seen in every way the codec needs. `u8` must start at an even byte. */
 export interface TextArea {
   readonly u8: Uint8Array
   readonly u16: Uint16Array
+  readonly view: DataView
   readonly native: TextBuffer | undefined
 }
 
@@ -20,7 +21,8 @@ const loopReadMax = 24
 const chunkLength = 4096
 
 export function textAreaOf(u8: Uint8Array): TextArea {
-  return { u8, u16: new Uint16Array(u8.buffer, u8.byteOffset, u8.length >>> 1), native: textBufferOf(u8) }
+  const { buffer, byteOffset, length } = u8
+  return { u8, u16: new Uint16Array(buffer, byteOffset, length >>> 1), view: new DataView(buffer, byteOffset, length), native: textBufferOf(u8) }
 }
 
 /**

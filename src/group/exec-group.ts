@@ -13,7 +13,7 @@ import { balance, type Balancer, type Placement } from './balance.js'
 import { type Call, type CallSpec, makeCall } from './call.js'
 import { type CallOptions, checkCallOptions, checkWorker } from './call-options.js'
 import { Dispatcher } from './dispatcher.js'
-import { createFabric, depthMax, type Fabric, memoryBytesMax, memoryBytesMin, slotAt, slotLayout, workersMax } from './fabric.js'
+import { createFabric, depthMax, type Fabric, memoryBytesMax, memoryBytesMin, sheetAt, slotAt, slotLayout, workersMax } from './fabric.js'
 import type {
   Context,
   Handler,
@@ -248,7 +248,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     this.#dispatcher = new Dispatcher({
       fabric: this.#fabric,
       heap,
-      codec: createCodec(words, heap),
+      codec: createCodec(words, heap, { sheet: sheetAt(this.#fabric, 0) }),
       threads: this.#supervisor,
       balancer: balancerOf(options.balance),
       names: () => this.#namesByNumber,

@@ -6,10 +6,12 @@
  *  control block        64 words: magic, workers, lane capacity, byte offset of the heap
  *  thread slots         64 words each: doorbell line, state line, counters line (see below)
  *  lanes                per worker: slot 0 → worker, then worker → slot 0
+ *  sheets               per thread slot: the shapes of the objects it sends (see src/codec), up to the heap
  *  heap                 the rest, from a page boundary
  * ```
  */
 import { alignUp, invariant, PercoreError, shared, type Words, wordsOf } from '../base/index.js'
+import type { ShapeSheet } from '../codec/index.js'
 import { initLane, laneWords } from '../ring/index.js'
 
 const magic = 0x70_65_72_63 // 'perc'
@@ -20,6 +22,9 @@ const heapAt = 3
 const controlWords = 64
 const slotWords = 64
 const heapAlignment = 65_536
+
+/** Shapes are some 50 bytes each; a thread that has shared some 600 sends further ones with every message. Taken only when touched. */
+const sheetBytes = 32_768
 
 /** Where things are in a thread slot, in words from its start. The first line is its doorbell. */
 export const slotLayout = {
@@ -84,10 +89,15 @@ export function laneAt(fabric: Fabric, worker: number, way: 'toWorker' | 'fromWo
   return controlWords + (fabric.workers + 1) * slotWords + (2 * worker + (way === 'toWorker' ? 0 : 1)) * lane
 }
 
+/** A thread slot's sheet. A replaced worker's successor carries on in it. */
+export function sheetAt(fabric: Fabric, slot: number): ShapeSheet {
+  return { at: (fabric.heapOffset - (fabric.workers + 1 - slot) * sheetBytes) / 4, bytes: sheetBytes }
+}
+
 /** Makes a fabric. When the reserve is refused and was not asked for, half as much is tried, down to 16 MiB. */
 export function createFabric(workers: number, laneCapacity: number, memoryBytes?: number): Fabric {
   const fixedBytes = 4 * (controlWords + (workers + 1) * slotWords + 2 * workers * laneWords(laneCapacity))
-  const heapOffset = alignUp(fixedBytes, heapAlignment)
+  const heapOffset = alignUp(fixedBytes + (workers + 1) * sheetBytes, heapAlignment)
   if (memoryBytes !== undefined && memoryBytes < heapOffset + heapBytesMin) {
     throw new PercoreError(
       'ERR_PERCORE_INVALID_OPTION',

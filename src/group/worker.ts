@@ -10,7 +10,7 @@ import { epochMs } from '../platform/index.js'
 import { LaneConsumer, LaneProducer, ring, Sleeper } from '../ring/index.js'
 import { TaskContext, type WorkerScope } from './context.js'
 import { Coroutines } from './coroutines.js'
-import { attachFabric, laneAt, noRecord, slotAt, slotLayout, slotState } from './fabric.js'
+import { attachFabric, laneAt, noRecord, sheetAt, slotAt, slotLayout, slotState } from './fabric.js'
 import { dispose, initialise } from './hooks.js'
 import { type Idle, startTurning } from './idle.js'
 import { loadHandlers } from './load.js'
@@ -57,7 +57,7 @@ async function main(brief: WorkerBrief): Promise<void> {
   const callersDoorbell = slotAt(0) + slotLayout.doorbell
   const heap = attachHeap({ buffer: brief.buffer, byteOffset: fabric.heapOffset })
   i32[slot + slotLayout.heapRecord] = heap.record
-  const codec = createCodec(words, heap)
+  const codec = createCodec(words, heap, { sheet: sheetAt(fabric, brief.worker + 1) })
   const table = await loadHandlers(brief.module)
   const scope: WorkerScope = {
     worker: brief.worker,

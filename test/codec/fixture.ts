@@ -1,6 +1,6 @@
 /** A codec over a heap of its own that counts live blocks, and is full when told so. One thread. */
 import { PercoreError, type Words, wordsOf } from '../../src/base/index.js'
-import { type Codec, type CodecOptions, createCodec, SharedBlock } from '../../src/codec/index.js'
+import { type Codec, type CodecOptions, createCodec, type ShapeSheet, SharedBlock } from '../../src/codec/index.js'
 import { createHeap, type Ptr } from '../../src/memory/index.js'
 
 export interface Bench {
@@ -17,8 +17,9 @@ export interface Bench {
   trip<T>(value: T): T
 }
 
-/** Descriptors come first, then the heap. */
-const heapStart = 4096
+/** Descriptors come first, then a sheet, then the heap. */
+export const sheet: ShapeSheet = { at: 1024, bytes: 8192 }
+const heapStart = 16_384
 export const room = 60
 
 export function bench(bytes: number = 16 << 20, options: CodecOptions = {}): Bench {
@@ -38,7 +39,7 @@ export function bench(bytes: number = 16 << 20, options: CodecOptions = {}): Ben
       heap.free(ptr)
     },
   }
-  const codec = createCodec(words, counting, options)
+  const codec = createCodec(words, counting, { sheet, ...options })
   const at = 19
   return {
     words,

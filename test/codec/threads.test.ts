@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads'
 import { createPrng, wordsOf } from '../../src/base/index.js'
 import { createCodec, isError } from '../../src/codec/index.js'
 import { createHeap } from '../../src/memory/index.js'
+import { startGroup } from '../group/start.js'
 import type { Job } from './codec-worker.js'
 import { seed } from './seed.js'
 
@@ -53,3 +54,19 @@ function someValue(below: (n: number) => number): unknown {
     default: return new RangeError(`row ${n}`, { cause: 'x'.repeat(below(100)) })
   }
 }
+
+test('rows of many shapes stay themselves while the workers that carry them die and are replaced', async () => {
+  await using group = await startGroup({ workers: 2, depth: 64 })
+  let deaths = 0
+  for (let round = 0; round < 3; round++) {
+    const rows = Array.from({ length: 300 }, (_, i) => ({ [`kind${i % 7}`]: i, name: `row ${i}`, tags: ['a', { of: round }] }))
+    const echoes = rows.map((row) => group.run('echo', row))
+    const killing = group.run('exit', 1).then(() => undefined, () => { deaths++ })
+    const behind = rows.map((row) => group.run('echo', [row]))
+    assert.deepEqual(await Promise.all(echoes), rows)
+    assert.deepEqual(await Promise.all(behind), rows.map((row) => [row]))
+    await killing
+  }
+  assert.equal(deaths, 3)
+  assert.deepEqual(group.audit().problems, [])
+})
