@@ -2,6 +2,7 @@
 import { PercoreError } from '../base/index.js'
 import { checkKey } from './balance.js'
 import { anyWorker, type CallSpec } from './call.js'
+import { ReportListener } from './reports.js'
 
 /**
  * Options of one call. What is out of range, or not an option, rejects with ERR_PERCORE_INVALID_OPTION.
@@ -23,9 +24,11 @@ export interface CallOptions {
   readonly key?: string | number
   /** The worker to run on, 0 … workers − 1, whatever the balancer would choose. */
   readonly worker?: number
+  /** Takes what the handler says with `ctx.report`, in order and before the result. What it throws is an uncaught exception. */
+  readonly onReport?: (progress: unknown) => void
 }
 
-const known: readonly (keyof CallOptions)[] = ['key', 'worker']
+const known: readonly (keyof CallOptions)[] = ['key', 'worker', 'onReport']
 
 /** Throws ERR_PERCORE_INVALID_OPTION, naming option and value. `workers` is how many there are. */
 export function checkCallOptions(options: CallOptions, workers: number): CallSpec {
@@ -33,12 +36,13 @@ export function checkCallOptions(options: CallOptions, workers: number): CallSpe
   for (const name in options) {
     if (!(known as readonly string[]).includes(name)) throw invalid(`a call has no option '${name}'. There are: ${known.join(', ')}`)
   }
-  const { key, worker } = options
+  const { key, worker, onReport } = options
+  if (onReport !== undefined && typeof onReport !== 'function') throw invalid(`onReport must be a function, not ${typeof onReport}`)
   if (worker !== undefined) {
     checkWorker(worker, workers)
     if (key !== undefined) throw invalid('a call cannot have both a key and a worker: the key chooses the worker. Pass one of them')
   }
-  return { key: key === undefined ? undefined : checkKey(key), wanted: worker ?? anyWorker }
+  return { key: key === undefined ? undefined : checkKey(key), wanted: worker ?? anyWorker, listener: onReport === undefined ? undefined : new ReportListener(onReport) }
 }
 
 /** Throws ERR_PERCORE_INVALID_OPTION when there is no such worker. */

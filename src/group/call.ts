@@ -3,6 +3,7 @@
  *
  * Calls without options that find room never become one of these: they are numbers and two functions, see `Dispatcher.call`.
  */
+import type { ReportListener } from './reports.js'
 import type { Reject, Resolve } from './slab.js'
 
 /** Any worker will do: the balancer decides. */
@@ -18,6 +19,8 @@ export interface Call {
   readonly wanted: number
   /** It is one of a bounded number, which `maxQueue` does not limit. */
   readonly exempt: boolean
+  /** Who listens to its progress. */
+  readonly listener: ReportListener | undefined
   /** The worker it waits for, or {@link anyWorker}. */
   worker: number
   /** In the order of the calls; given when it begins to wait. */
@@ -31,11 +34,12 @@ export interface CallSpec {
   readonly wanted?: number
   readonly key?: string | number | undefined
   readonly exempt?: boolean
+  readonly listener?: ReportListener | undefined
 }
 
 const plain: CallSpec = {}
 
 export function makeCall(handler: number, value: unknown, resolve: Resolve, reject: Reject, spec: CallSpec = plain): Call {
-  const { wanted = anyWorker, key, exempt = false } = spec
-  return { handler, value, resolve, reject, key, wanted, exempt, worker: anyWorker, turn: 0, gone: false }
+  const { wanted = anyWorker, key, exempt = false, listener } = spec
+  return { handler, value, resolve, reject, key, wanted, exempt, listener, worker: anyWorker, turn: 0, gone: false }
 }

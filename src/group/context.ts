@@ -13,13 +13,14 @@ export interface WorkerScope {
   /** Set once, when the `init` hook has run. */
   state: unknown
   readonly alloc: (bytes: number) => SharedBlock
+  readonly report: (task: number, generation: number, progress: unknown) => boolean
 }
 
 export class TaskContext implements Context<never> {
   private readonly scope: WorkerScope
   /** Names the task to the caller. −1: the context that tasks share which do not look at it. */
-  readonly task: number
-  readonly generation: number
+  private readonly task: number
+  private readonly generation: number
 
   constructor(scope: WorkerScope, task = -1, generation = 0) {
     this.scope = scope
@@ -41,5 +42,9 @@ export class TaskContext implements Context<never> {
 
   alloc(bytes: number): SharedBlock {
     return this.scope.alloc(bytes)
+  }
+
+  report(progress: unknown): boolean {
+    return this.scope.report(this.task, this.generation, progress)
   }
 }

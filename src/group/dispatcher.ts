@@ -21,6 +21,7 @@ import { type Fabric, laneAt, slotAt, slotLayout } from './fabric.js'
 import { Placer } from './placer.js'
 import { Poller } from './poller.js'
 import { Pressure, type PressureEvents, type WhenFull } from './pressure.js'
+import { reportCapacity, Reports } from './reports.js'
 import { type Reject, type Resolve, TaskSlab } from './slab.js'
 import { descriptor, status } from './task.js'
 import { WaitingLines } from './waiting.js'
@@ -71,6 +72,9 @@ export class Dispatcher implements LoadView {
   inFlightTotal = 0
   membership = 0
 
+  readonly reports: Reports
+
+  readonly #fabric: Fabric
   readonly #i32: Int32Array
   readonly #heap: SharedHeap
   readonly #codec: Codec
@@ -100,6 +104,7 @@ export class Dispatcher implements LoadView {
     const { workers } = fabric
     const { i32 } = fabric.words
     this.workers = workers
+    this.#fabric = fabric
     this.#i32 = i32
     this.#heap = parts.heap
     this.#codec = parts.codec
@@ -113,6 +118,8 @@ export class Dispatcher implements LoadView {
     this.#credits = new Int32Array(workers).fill(depth)
     this.#published = new Int32Array(workers)
     this.#lost = Array.from({ length: workers })
+    const reportLanes = this.#lanes.map((_, worker) => new LaneConsumer(i32, laneAt(fabric, worker, 'reports'), reportCapacity))
+    this.reports = new Reports(i32, reportLanes, parts.codec, slotAt(0) + slotLayout.listening)
     this.#slab = new TaskSlab(workers * depth)
     this.#placer = new Placer({ load: this, balancer: parts.balancer, names: parts.names, lost: (worker) => this.#lost[worker] })
     this.#balancer = this.#placer.balancer
@@ -126,7 +133,7 @@ export class Dispatcher implements LoadView {
       events: parts.events,
     })
     this.#poller = new Poller({
-      sleeper: new Sleeper(i32, slotAt(0) + slotLayout.doorbell, () => this.#completions.some((lane) => lane.poll() > 0)),
+      sleeper: new Sleeper(i32, slotAt(0) + slotLayout.doorbell, () => this.#completions.some((lane) => lane.poll() > 0) || this.reports.hasWork()),
       drain: () => this.#drain(),
       inFlight: () => this.inFlightTotal,
       coresAreShort: () => Math.min(this.inFlightTotal, workers) >= parts.cores,
@@ -193,7 +200,13 @@ export class Dispatcher implements LoadView {
   tryPlace(call: Call): boolean {
     const worker = this.#mustWait(call) ? anyWorker : this.#placer.place(call)
     if (worker !== anyWorker && this.#mayGo(worker)) {
-      this.#submit(worker, call.handler, call.value, call.resolve, call.reject)
+      this.#listen(worker, call)
+      try {
+        this.#submit(worker, call.handler, call.value, call.resolve, call.reject)
+      } catch (error) {
+        if (call.listener !== undefined) this.reports.end(call.listener)
+        throw error
+      }
       return true
     }
     call.worker = worker
@@ -240,6 +253,7 @@ export class Dispatcher implements LoadView {
   recover(worker: number, error: PercoreError): void {
     const started = recoverConsumed(this.#i32, this.#lanes[worker].at)
     recoverProduced(this.#i32, this.#completions[worker].at)
+    recoverProduced(this.#i32, laneAt(this.#fabric, worker, 'reports'))
     while (this.#drainLane(worker, drainBatch) > 0);
     this.#failWhere(worker, error, (position) => ((position - started) | 0) < 0)
     this.#relieved()
@@ -389,6 +403,7 @@ export class Dispatcher implements LoadView {
 
   #drain(): number {
     let settled = 0
+    if (this.reports.wanted > 0) this.reports.drainAll()
     for (let worker = 0; worker < this.workers; worker++) settled += this.#drainLane(worker, drainBatch)
     if (settled > 0) {
       this.#heap.flush()
@@ -470,7 +485,15 @@ export class Dispatcher implements LoadView {
 
   readonly #hasRoom = (worker: number): boolean => this.#credits[worker] > 0
 
+  /** Before the task is pushed: its worker may report at once. */
+  #listen(worker: number, call: Call): void {
+    if (call.listener === undefined) return
+    const task = this.#slab.next()
+    this.reports.begin(call.listener, worker, task, this.#slab.generation[task])
+  }
+
   readonly #submitWaiting = (worker: number, call: Call): void => {
+    this.#listen(worker, call)
     this.#submitOrReject(worker, call.handler, call.value, call.resolve, call.reject)
   }
 }

@@ -313,7 +313,15 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   }
 
   #callOf(number: number, value: unknown, options: CallOptions, resolve: Resolve, reject: Reject): Call {
-    return makeCall(number, value, resolve, reject, checkCallOptions(options, this.workers))
+    const spec = checkCallOptions(options, this.workers)
+    const { listener } = spec
+    if (listener === undefined) return makeCall(number, value, resolve, reject, spec)
+    const { reports } = this.#dispatcher
+    const ended = (tell: (outcome: unknown) => void) => (outcome: unknown): void => {
+      reports.end(listener)
+      tell(outcome)
+    }
+    return makeCall(number, value, ended(resolve), ended(reject), spec)
   }
 
   /**
@@ -382,6 +390,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     const number = this.#numbers.get(name)
     if (number === undefined || this.#closed) throw this.#cannotRun(name)
     const { credits = streamCreditsDefault, ...rest } = options
+    if ('onReport' in rest) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', 'a stream takes no onReport: yield what is to be told.')
     integer('credits', credits, 1, streamCreditsMax)
     const spec = checkCallOptions(rest, this.workers)
     const count = this.#names.length
@@ -581,6 +590,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
    */
   audit(): AuditReport {
     this.#heap.idle()
+    this.#dispatcher.reports.drainAll()
     return this.#heap.audit({ quiet: this.#dispatcher.inFlightTotal === 0 })
   }
 

@@ -5,7 +5,7 @@
  * ```
  *  control block        64 words: magic, workers, lane capacity, byte offset of the heap
  *  thread slots         64 words each: doorbell line, state line, counters line (see below)
- *  lanes                per worker: slot 0 → worker, then worker → slot 0
+ *  lanes                per worker: slot 0 → worker, then worker → slot 0, then its reports
  *  sheets               per thread slot: the shapes of the objects it sends (see src/codec), up to the heap
  *  heap                 the rest, from a page boundary
  * ```
@@ -13,6 +13,7 @@
 import { alignUp, invariant, PercoreError, shared, type Words, wordsOf } from '../base/index.js'
 import type { ShapeSheet } from '../codec/index.js'
 import { initLane, laneWords } from '../ring/index.js'
+import { reportCapacity } from './reports.js'
 
 const magic = 0x70_65_72_63 // 'perc'
 const magicAt = 0
@@ -41,6 +42,8 @@ export const slotLayout = {
   parks: 42,
   /** Streams opened in this slot; successors count on. */
   streams: 43,
+  /** In slot 0, written plainly by it before it publishes tasks: how many calls listen to reports. */
+  listening: 44,
 } as const
 
 /** In `heapRecord`: this thread holds none. */
@@ -83,10 +86,15 @@ export function slotAt(slot: number): number {
   return controlWords + slot * slotWords
 }
 
-/** Word index of the lane from slot 0 to a worker (0 …), or back. */
-export function laneAt(fabric: Fabric, worker: number, way: 'toWorker' | 'fromWorker'): number {
-  const lane = laneWords(fabric.laneCapacity)
-  return controlWords + (fabric.workers + 1) * slotWords + (2 * worker + (way === 'toWorker' ? 0 : 1)) * lane
+/** Word index of the lane from slot 0 to a worker (0 …), or back, or back for reports. */
+export function laneAt(fabric: Fabric, worker: number, way: 'toWorker' | 'fromWorker' | 'reports'): number {
+  const ways = { toWorker: 0, fromWorker: 1, reports: 2 } as const
+  return controlWords + (fabric.workers + 1) * slotWords + worker * lanesWords(fabric.laneCapacity) + ways[way] * laneWords(fabric.laneCapacity)
+}
+
+/** Words of the lanes of one worker. */
+function lanesWords(laneCapacity: number): number {
+  return 2 * laneWords(laneCapacity) + laneWords(reportCapacity)
 }
 
 /** A thread slot's sheet. A replaced worker's successor carries on in it. */
@@ -96,7 +104,7 @@ export function sheetAt(fabric: Fabric, slot: number): ShapeSheet {
 
 /** Makes a fabric. When the reserve is refused and was not asked for, half as much is tried, down to 16 MiB. */
 export function createFabric(workers: number, laneCapacity: number, memoryBytes?: number): Fabric {
-  const fixedBytes = 4 * (controlWords + (workers + 1) * slotWords + 2 * workers * laneWords(laneCapacity))
+  const fixedBytes = 4 * (controlWords + (workers + 1) * slotWords + workers * lanesWords(laneCapacity))
   const heapOffset = alignUp(fixedBytes + (workers + 1) * sheetBytes, heapAlignment)
   if (memoryBytes !== undefined && memoryBytes < heapOffset + heapBytesMin) {
     throw new PercoreError(
@@ -114,6 +122,7 @@ export function createFabric(workers: number, laneCapacity: number, memoryBytes?
   for (let worker = 0; worker < workers; worker++) {
     initLane(i32, laneAt(fabric, worker, 'toWorker'))
     initLane(i32, laneAt(fabric, worker, 'fromWorker'))
+    initLane(i32, laneAt(fabric, worker, 'reports'))
   }
   shared.store(i32, magicAt, magic)
   return fabric

@@ -31,6 +31,11 @@ export interface Context<S = unknown> {
   readonly state: S
   /** A block of shared memory to fill and return: it moves to the caller without being copied. Throws ERR_PERCORE_OUT_OF_MEMORY. */
   alloc(bytes: number): SharedBlock
+  /**
+   * Tells the `onReport` of the call how far this task is. True when it was sent: false when nobody listens, or the caller is 64 reports
+   * behind. Throws ERR_PERCORE_NOT_CLONEABLE and ERR_PERCORE_OUT_OF_MEMORY.
+   */
+  report(progress: unknown): boolean
 }
 
 /**

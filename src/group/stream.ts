@@ -16,7 +16,7 @@ export const streamCreditsDefault = 256
 export const streamCreditsMax = 65_536
 
 /** How to read a stream, see `ExecGroup.stream`. What is out of range throws ERR_PERCORE_INVALID_OPTION. */
-export interface StreamOptions extends CallOptions {
+export interface StreamOptions extends Omit<CallOptions, 'onReport'> {
   /** How many items the worker may be ahead of the reader. Default 256. 1 … 65,536. */
   readonly credits?: number
 }

@@ -15,6 +15,7 @@ import { dispose, initialise } from './hooks.js'
 import { type Idle, startTurning } from './idle.js'
 import { loadHandlers } from './load.js'
 import { createLoop } from './loop.js'
+import { reportCapacity, ReportSender } from './reports.js'
 import { StreamSources } from './stream-source.js'
 import { tableOf } from './table.js'
 import { descriptor } from './task.js'
@@ -64,8 +65,16 @@ async function main(brief: WorkerBrief): Promise<void> {
     workerData: brief.workerData,
     state: undefined,
     alloc: (bytes) => new SharedBlock(brief.buffer, heap.malloc(bytes), bytes, heap.free),
+    report: (task, generation, progress) => reports.send(task, generation, progress),
   }
   const context = new TaskContext(scope)
+  const ringCaller = (urgent: boolean): void => ring(i32, callersDoorbell, sendBell, urgent)
+  const reports = new ReportSender(
+    new LaneProducer(i32, laneAt(fabric, brief.worker, 'reports'), reportCapacity),
+    codec,
+    () => i32[slotAt(0) + slotLayout.listening] > 0,
+    () => ringCaller(false), // a nap of the caller is short, and its end costs more than a report
+  )
   scope.state = await initialise(table.hooks, context, brief.module)
 
   const streams = new StreamSources(brief.worker, () => ++i32[slot + slotLayout.streams])
@@ -85,7 +94,7 @@ async function main(brief: WorkerBrief): Promise<void> {
     handlers: tableOf({ handlers: table.handlers, coroutines: new Coroutines(), streams, ownContext }),
     context,
     instead: (result) => streams.instead(result),
-    ringCaller: (urgent) => ring(i32, callersDoorbell, sendBell, urgent),
+    ringCaller,
   })
 
   const isClosing = (): boolean => shared.load(i32, slot + slotLayout.state) === slotState.closing

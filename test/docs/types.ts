@@ -27,6 +27,7 @@ const handlers = defineHandlers({
     is<unknown>()(ctx.workerData)
     is<unknown>()(ctx.state)
     is<SharedBlock>()(ctx.alloc(8))
+    is<boolean>()(ctx.report({ done: 1 }))
     // @ts-expect-error the context has no such thing
     void ctx.signal
     return ctx.worker
