@@ -32,12 +32,12 @@ export function setUpTable(heap: BlockHeap, bytes: Uint8Array, table: Int32Array
 /** `count` replacements in the table. Returns the generator's state. */
 export function replaceRandomIn(heap: BlockHeap, bytes: Uint8Array): (table: Int32Array, x: number, count: number, sizes: Sizes) => number {
   return (table, x, count, { min, range }) => {
-    const scale = table.length / 2 ** 32
+    const places = table.length
     for (let i = 0; i < count; i++) {
       x ^= x << 13
       x ^= x >>> 17
       x ^= x << 5
-      const v = ((x >>> 0) * scale) | 0
+      const v = (Math.imul(x >>> 16, places) + (Math.imul(x & 0xffff, places) >>> 16)) >>> 16 // x · places / 2^32, of integers alone
       heap.free(table[v]!)
       x ^= x << 13
       x ^= x >>> 17

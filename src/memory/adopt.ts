@@ -2,15 +2,15 @@
  * Adoption (Route P): a thread may take a page from a living owner that has not looked after it. Off unless the heap is created with
  * `adoption`; the record's holder only.
  *
- * Invariant: only a page that is in nobody's hands changes hands. With adoption on, an owner *disowns* a page as it arms it (OWNER becomes
- * ~owner, its home), so that even its own frees go the remote way and no one touches the owner's line. Whoever takes the page out of
+ * Invariant: only a page that is in nobody's hands changes hands. With adoption on, an owner *disowns* a page as it arms it (the column
+ * `home` says so), so that even its own frees go the remote way and no one touches the owner's words. Whoever takes the page out of
  * its home's pending queue, home or adopter, has it alone.
  *
  * ```text
- *   owned ──setFull: OWNER = ~home, A1 arm──▶ disowned ──R1, E1 enqueue at home, ready bit──▶ announced
- *     ▲                                                                                         │
- *     ├──────────────── home: E2 exchange(R_PENDING), OWNER = home ◀────────────────────────────┤
- *     └──────────────── adopter: five gates, E2, OWNER = adopter; the rest is sent home ◀───────┘
+ *   owned ──setFull: home |= DISOWNED, A1 arm──▶ disowned ──R1, E1 enqueue at home, ready bit──▶ announced
+ *     ▲                                                                                            │
+ *     ├──────────────── owner: E2 exchange(R_PENDING), home = owner's ◀────────────────────────────┤
+ *     └──────────────── adopter: five gates, E2, home = adopter's; the rest is sent back ◀─────────┘
  * ```
  *
  * The five gates keep what made adoption fail elsewhere from happening: pages torn from owners that were about to use them. Time is counted
@@ -21,11 +21,11 @@ import { shared } from '../base/index.js'
 import type { HeapOptions } from './api.js'
 import { C } from './counters.js'
 import {
-  CLASS, CLASS_SLOTS, type Geometry, OWNER, PENDING_NEXT, PENDING_STAMP, R_COUNTERS, R_PARTIAL, R_PENDING, R_STATE, R_TAKEN, RECORD_LIVE,
-  REMOTE, WATCHED,
+  CLASS_SLOTS, type Geometry, HOME_DISOWNED, PENDING_NEXT, PENDING_STAMP, R_COUNTERS, R_PARTIAL, R_PENDING, R_STATE, R_TAKEN, RECORD_LIVE,
+  REMOTE,
 } from './layout.js'
-import { remoteCount } from './page.js'
-import { recordWord, type View } from './view.js'
+import { remoteCount, setHome } from './page.js'
+import { homeWord, recordWord, remoteAt, type View } from './view.js'
 
 export const ADOPTION_OFF = 0
 export const ADOPTION_GATED = 1
@@ -110,10 +110,10 @@ function mayAdopt(v: View, home: number, c: number): boolean {
   if (idle < IDLE_REFILLS) return blocked(C.blockedByActivity)
   if (i32[theirs + R_PARTIAL + c] !== 0) return blocked(C.blockedByPartial)
   let announced = 0
-  for (let at = page; at !== 0 && announced < ANNOUNCED_MIN; at = i32[at + PENDING_NEXT]!) announced++
+  for (let at = page; at !== 0 && announced < ANNOUNCED_MIN; at = i32[remoteAt(geometry, at) + PENDING_NEXT]!) announced++
   if (announced < ANNOUNCED_MIN) return blocked(C.blockedByFew)
-  if (remoteCount(i32[page + REMOTE]!) < WAITING_MIN) return blocked(C.blockedByWaiting)
-  const declined = (refillsOf(v, home) | 0) !== i32[page + PENDING_STAMP]
+  if (remoteCount(i32[remoteAt(geometry, page) + REMOTE]!) < WAITING_MIN) return blocked(C.blockedByWaiting)
+  const declined = (refillsOf(v, home) | 0) !== i32[remoteAt(geometry, page) + PENDING_STAMP]
   if (!declined && idle < IDLE_REFILLS + FIRST_REFUSAL_REFILLS) return blocked(C.blockedByFirstRefusal)
   return true
 }
@@ -123,7 +123,7 @@ function mayAdopt(v: View, home: number, c: number): boolean {
  * remote list. At most one page per refill.
  */
 export function adoptPage(v: View, c: number): number {
-  const { i32, f64, geometry, record, me, counters } = v
+  const { i32, pages, f64, geometry, record, me, counters } = v
   if (v.adoption.mode === ADOPTION_OFF || i32[record + R_TAKEN + c] !== 0) return 0
   const home = firstReady(v, c)
   if (home < 0) return 0
@@ -136,10 +136,10 @@ export function adoptPage(v: View, c: number): number {
   setReady(v, c, home, false)
   i32[record + R_TAKEN + c] = shared.exchange(i32, theirs + R_PENDING + c, 0) // E2, as the owner would
   const page = i32[record + R_TAKEN + c]!
-  if (page === 0 || i32[page + OWNER]! >= 0 || i32[page + CLASS] !== c) return 0
-  i32[record + R_TAKEN + c] = i32[page + PENDING_NEXT]!
-  i32[page + WATCHED] = 0
-  i32[page + OWNER] = me
+  if (page === 0 || (pages.home[page]! & HOME_DISOWNED) === 0 || pages.class[page] !== c) return 0
+  setHome(v, page, homeWord(me)) // while the list still says that it was announced
+  i32[record + R_TAKEN + c] = i32[remoteAt(geometry, page) + PENDING_NEXT]!
+  pages.watched[page] = 0
   f64[counters + C.adopted]! += 1
   return page
 }

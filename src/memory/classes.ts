@@ -9,6 +9,8 @@
  * first words that are multiples of 4 KiB apart fight for one set of the first-level cache.
  */
 
+import { UNIT_BYTES } from './layout.js'
+
 const SMALL_STEP = 16
 const SMALL_MAX = 128
 
@@ -42,6 +44,16 @@ export function strideBytes(c: number): number {
 export function spanUnits(c: number): number {
   return classBytes[c]! < MID_BYTES_MIN ? 1 : MID_SPAN_UNITS
 }
+
+/** How many blocks a page of class `c` holds. */
+export function blocksPerPage(c: number): number {
+  return Math.floor((spanUnits(c) * UNIT_BYTES) / strideBytes(c))
+}
+
+/** {@link strideBytes} in words, {@link spanUnits} and {@link blocksPerPage} by class, for the paths that are not so slow. */
+export const strideWords: Int32Array = Int32Array.from(classBytes, (_, c) => strideBytes(c) / 4)
+export const spans: Int32Array = Int32Array.from(classBytes, (_, c) => spanUnits(c))
+export const capacities: Int32Array = Int32Array.from(classBytes, (_, c) => blocksPerPage(c))
 
 /**
  * A number `m` such that, for every word offset within a page, `offset` is a multiple of the stride exactly when

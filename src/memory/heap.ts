@@ -36,13 +36,12 @@ import { bindFreeRemote, flush } from './remote.js'
 import { alignedSize, copyBlock, mayStay } from './resize.js'
 import { drainPending, refill, trimGone, trimRecord } from './reuse.js'
 import { type HeapStats, readStats } from './stats.js'
-import { type Ptr, type View, viewOf } from './view.js'
+import { homeWord, type Ptr, type View, viewOf } from './view.js'
 
 // V8 reads an imported binding from memory at each use and folds a constant of the module itself: mixed went from 89 to 110 Mops/s.
 const { CLASS_BYTES_MAX, CLASS_COUNT, classBytes, classOf } = classes
-const { CLASS, CLASS_LARGE, EDGE, END, FREE, LIMIT, MAGIC, MARK, MARK_KEY, OWNER, OWNER_NONE, R_ACTIVE, SPAN, START, UNIT_BYTES } = layout
-const { UNIT_SHIFT, USED } = layout
-const { GRANULE_BYTES, H_ADOPTION, H_CHUNK_FIRST, H_CHUNK_LEVELS, H_CHUNK_MAX, H_DEBUG, H_END_WORD, H_MAGIC, H_NO_PAGE } = layout
+const { CLASS_LARGE, HOME_DISTANCE, HOME_LARGE, MARK, MARK_KEY, R_ACTIVE, UNIT_BYTES, UNIT_SHIFT } = layout
+const { GRANULE_BYTES, HEADER_WORDS, H_ADOPTION, H_CHUNK_FIRST, H_CHUNK_LEVELS, H_CHUNK_MAX, H_DEBUG, H_END_WORD, H_MAGIC } = layout
 const { H_RECORDS, MAGIC_VALUE } = layout
 
 const RECORDS_DEFAULT = 64
@@ -74,7 +73,7 @@ export function createHeap(options: HeapOptions): SharedHeap {
     )
   }
   const geometry = layout.geometryOf(byteOffset, byteLength, records, debug)
-  const i32 = new Int32Array(buffer, byteOffset, H_NO_PAGE + LIMIT + OWNER)
+  const i32 = new Int32Array(buffer, byteOffset, HEADER_WORDS)
   if (i32[H_MAGIC] !== 0) {
     throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `there is something at byte ${byteOffset} already; a new heap needs zeros`)
   }
@@ -135,7 +134,7 @@ function newBuffer(bytes: number | undefined): SharedArrayBuffer {
  */
 export function attachHeap(handle: HeapHandle): SharedHeap {
   const { buffer, byteOffset } = handle
-  const i32 = new Int32Array(buffer, byteOffset, H_NO_PAGE)
+  const i32 = new Int32Array(buffer, byteOffset, HEADER_WORDS)
   if (i32[H_MAGIC] !== MAGIC_VALUE) {
     throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `there is no heap at byte ${byteOffset} of this buffer`)
   }
@@ -159,18 +158,20 @@ function outOfMemory(v: View, bytes: number): PercoreError {
 }
 
 function bind(v: View, handle: HeapHandle): SharedHeap {
-  const { i32, me, record, geometry, buffer } = v
-  const active = record + R_ACTIVE
-  const { unitTable, endUnit } = geometry
+  const { i32, me, record, geometry, buffer, pages } = v
+  const { end, free: freeList, home, left, limit, magic, span } = pages
+  const active = new Int32Array(buffer, (record + R_ACTIVE) * 4, CLASS_COUNT)
+  const { endUnit } = geometry
+  const mine = homeWord(me)
   const freeRemote = bindFreeRemote(v)
 
   function tryMalloc(bytes: number): Ptr {
     if (bytes <= CLASS_BYTES_MAX && bytes >= 0) {
-      const page = i32[active + classOf[(bytes + 15) >>> 4]!]!
-      const block = i32[page + FREE]!
+      const page = active[classOf[(bytes + 15) >>> 4]!]!
+      const block = freeList[page]!
       if (block !== 0) {
-        i32[page + FREE] = i32[block]!
-        i32[page + USED] = i32[page + USED]! + 1
+        freeList[page] = i32[block]!
+        left[page] = (left[page]! + 1) | 0
         i32[block + MARK] = 0
         return block as Ptr
       }
@@ -180,11 +181,11 @@ function bind(v: View, handle: HeapHandle): SharedHeap {
 
   function malloc(bytes: number): Ptr {
     if (bytes <= CLASS_BYTES_MAX && bytes >= 0) {
-      const page = i32[active + classOf[(bytes + 15) >>> 4]!]!
-      const block = i32[page + FREE]!
+      const page = active[classOf[(bytes + 15) >>> 4]!]!
+      const block = freeList[page]!
       if (block !== 0) {
-        i32[page + FREE] = i32[block]!
-        i32[page + USED] = i32[page + USED]! + 1
+        freeList[page] = i32[block]!
+        left[page] = (left[page]! + 1) | 0
         i32[block + MARK] = 0
         return block as Ptr
       }
@@ -212,37 +213,43 @@ function bind(v: View, handle: HeapHandle): SharedHeap {
 
   function free(ptr: Ptr): void {
     const unit = ptr >>> UNIT_SHIFT
-    const page = unit < endUnit ? i32[unitTable + unit]! : 0
-    if (page === 0 || i32[page + OWNER] !== me) return freeSlow(ptr, page)
-    const magic = i32[page + MAGIC]!
-    if (Math.imul(ptr - i32[page + START]!, magic) >>> 0 >= magic || ptr >= i32[page + LIMIT]!) return freeSlow(ptr, 0)
-    const used = i32[page + USED]! - 1
+    if (unit >= endUnit) return freeSlow(ptr)
+    const distance = home[unit]! ^ mine
+    if (distance > HOME_DISTANCE) return freeSlow(ptr)
+    const page = (unit - distance) | 0
+    const m = magic[page]!
+    if (Math.imul(ptr - (page << UNIT_SHIFT), m) >>> 0 >= m || ptr >= limit[page]!) throw notABlock(ptr)
+    const stay = (left[page]! - 1) | 0
     const mark = ptr ^ MARK_KEY
-    if (i32[ptr + MARK] === mark || used <= i32[page + EDGE]!) return freeAtEdge(v, ptr, page, used)
-    i32[ptr] = i32[page + FREE]!
+    if (i32[ptr + MARK] === mark || stay <= 0) return freeAtEdge(v, ptr, page)
+    i32[ptr] = freeList[page]!
     i32[ptr + MARK] = mark
-    i32[page + FREE] = ptr
-    i32[page + USED] = used
+    freeList[page] = ptr
+    left[page] = stay
   }
 
-  function freeSlow(ptr: Ptr, page: number): void {
+  function notABlock(ptr: Ptr): PercoreError {
+    v.f64[v.counters + C.badFrees]! += 1
+    return badPointer(ptr, 'there is no block in use at this address')
+  }
+
+  function freeSlow(ptr: Ptr): void {
     if (ptr === 0) return
-    if (page === 0) {
-      v.f64[v.counters + C.badFrees]! += 1
-      throw badPointer(ptr, 'there is no block in use at this address')
-    }
-    if (i32[page + OWNER] !== OWNER_NONE) freeRemote(ptr, page)
-    else freeLarge(v, ptr, page)
+    const word = home[ptr >>> UNIT_SHIFT] ?? 0
+    if (word === 0) throw notABlock(ptr)
+    if (word !== HOME_LARGE) freeRemote(ptr, (ptr >>> UNIT_SHIFT) - (word & HOME_DISTANCE))
+    else freeLarge(v, ptr)
   }
 
   /** The page of a block in use, checked; or throws. */
   function pageOf(ptr: Ptr): number {
     const unit = ptr >>> UNIT_SHIFT
-    const page = unit < endUnit ? i32[unitTable + unit]! : 0
-    if (page === 0) throw badPointer(ptr, 'there is no block in use at this address')
-    const magic = i32[page + MAGIC]!
-    const inside = i32[page + CLASS] === CLASS_LARGE ? ptr === i32[page + START] : Math.imul(ptr - i32[page + START]!, magic) >>> 0 < magic
-    if (!inside || ptr >= i32[page + END]!) throw badPointer(ptr, 'it points into a block, not at its start')
+    const word = home[unit] ?? 0
+    if (word === 0) throw badPointer(ptr, 'there is no block in use at this address')
+    const page = unit - (word & HOME_DISTANCE)
+    const offset = ptr - (page << UNIT_SHIFT)
+    const inside = word === HOME_LARGE ? offset === 0 : Math.imul(offset, magic[page]!) >>> 0 < magic[page]!
+    if (!inside || ptr >= end[page]!) throw badPointer(ptr, 'it points into a block, not at its start')
     return page
   }
 
@@ -254,7 +261,7 @@ function bind(v: View, handle: HeapHandle): SharedHeap {
     free,
     usableSize(ptr: Ptr): number {
       const page = pageOf(ptr)
-      return i32[page + CLASS] === CLASS_LARGE ? i32[page + SPAN]! * UNIT_BYTES : classBytes[i32[page + CLASS]!]!
+      return pages.class[page] === CLASS_LARGE ? span[page]! * UNIT_BYTES : classBytes[pages.class[page]!]!
     },
     calloc(bytes: number): Ptr {
       const ptr = malloc(bytes)
@@ -307,14 +314,14 @@ function bind(v: View, handle: HeapHandle): SharedHeap {
 
 /** A block through the gate; a middle-sized one may take whole units when no page can be had. 0 when the heap is full. */
 function takeBlock(v: View, bytes: number, starving: boolean): number {
-  const { i32 } = v
+  const { i32, pages } = v
   if (bytes > CLASS_BYTES_MAX) return takeLarge(v, bytes)
   const c = classOf[(bytes + 15) >>> 4]!
   const page = refill(v, c, starving)
   if (page === 0) return classBytes[c]! >= UNIT_BYTES / 8 ? takeLarge(v, bytes) : 0
-  const block = i32[page + FREE]!
-  i32[page + FREE] = i32[block]!
-  i32[page + USED] = i32[page + USED]! + 1
+  const block = pages.free[page]!
+  pages.free[page] = i32[block]!
+  pages.left[page]! += 1
   i32[block + MARK] = 0
   return block
 }

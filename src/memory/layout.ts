@@ -5,14 +5,15 @@
  *
  * ```text
  *  byteOffset                                                                                                byteOffset + byteLength
- *  | header | records | unit table | ready bits | unit bitmap | granules | page metadata | … | unit | unit | … | unit |
- *    1 KiB    2 KiB each  4 B/unit                  1 bit/unit   4 B/16 units  192 B/unit       64 KiB each, aligned in the buffer
+ *  | header | records | ready bits | unit bitmap | granules | columns of page metadata | remote lines | … | unit | … | unit |
+ *    1 KiB    2 KiB each             1 bit/unit    4 B/16 units  4 B/unit each            64 B/unit          64 KiB each, aligned
  * ```
  *
- * Every address is an index of a 4-byte word of the whole buffer, so `pointer >>> UNIT_SHIFT` is the unit, and the unit table
- * answers in one load which page it belongs to (0: none). All of it starts as zeros and is touched only when used.
+ * Every address is an index of a 4-byte word of the whole buffer, so `pointer >>> UNIT_SHIFT` is the unit, and the column `home`
+ * answers in one load which page it belongs to and whose that is. All of it starts as zeros and is touched only when used.
  *
- * A SharedArrayBuffer may start 16 bytes off a cache line, so words 12..15 of each group of 16 stay empty between threads.
+ * A SharedArrayBuffer may start 16 bytes off a cache line, so words 12..15 of each group of 16 stay empty between threads; only in the
+ * columns, where it would cost a third of the space, the last four pages of a granule may share a line with the next granule.
  */
 import { alignUp, PercoreError } from '../base/index.js'
 
@@ -36,58 +37,76 @@ export const H_CHUNK_MAX = 5
 export const H_CHUNK_LEVELS = 6
 export const H_DEBUG = 7
 export const H_ADOPTION = 8
-/** A page that is always full and never anyone's: what a class without an active page points at. */
-export const H_NO_PAGE = 64
-const HEADER_WORDS = 256
+export const HEADER_WORDS = 256
 
 /** What records reserve from the common reserve at a time: 1 MiB, 16 units. */
 export const GRANULE_SHIFT = 4
 export const GRANULE_UNITS: number = 1 << GRANULE_SHIFT
 export const GRANULE_BYTES: number = GRANULE_UNITS * UNIT_BYTES
 
-// Page metadata, first line: the owner's alone, plain.
-/** First block of the free list, 0 when none. Links are the first word of each free block. */
-export const FREE = 0
-/** Blocks carved and not in the free list: held by callers, batched by senders, or in the remote list. */
-export const USED = 1
-/** A free that brings USED to EDGE or below changes the page's state: −1 active, 0 partial, all when full. */
-export const EDGE = 2
-/** The word after the last carved block. */
-export const LIMIT = 3
-export const STATE = 4
-export const NEXT = 5
-export const PREV = 6
-/** 1 from the owner arming REMOTE until the page comes back through the pending queue or is disarmed. */
-export const WATCHED = 7
-// Second line: read by every thread; written by the owner when it forms the page, OWNER also when the page is handed on.
-/** Record of the owner; ~record of a page that its owner disowned for adoption (adopt.ts); OWNER_NONE. */
-export const OWNER = 16
-export const CLASS = 17
-export const START = 18
-export const MAGIC = 19
-/** The word after the last block the page can hold. */
-export const END = 20
-export const STRIDE = 21
-export const CAPACITY = 22
-export const SPAN = 23
-// Third line: all threads, Atomics only (the owner may poll REMOTE plainly; a sender writes PENDING_NEXT before it publishes).
-export const REMOTE = 32
-export const PENDING_NEXT = 33
-/** How many refills the owner had done when the page was announced; only with adoption. */
-export const PENDING_STAMP = 34
-export const META_WORDS = 48
+/**
+ * Page metadata: columns with a word for each unit, so that a page, named by its first unit, costs one bounds check however many of its
+ * words are read, and pages of one granule share a cache line that only its owner writes.
+ */
+export const columnNames = [
+  // The owner's alone, plain.
+  /** First block of the free list, 0 when none. Links are the first word of each free block. */
+  'free',
+  /** Blocks carved and not in the free list, less `edge`: the free that brings it to 0 changes the page's state. */
+  'left',
+  /** The word after the last carved block. */
+  'limit',
+  'state',
+  /** How many used blocks the page may fall to unnoticed: −1 active, 0 partial, EDGE_ANY when full. */
+  'edge',
+  'next',
+  'prev',
+  /** 1 from the owner arming REMOTE until the page comes back through the pending queue or is disarmed. */
+  'watched',
+  // Read by every thread, written by the owner when it forms the page; `home` also when the page is handed on.
+  /** For every unit of a page: whose it is, and how far it is from the first unit (HOME_… below). 0: no page. */
+  'home',
+  'class',
+  'magic',
+  /** The word after the last block the page can hold. */
+  'end',
+  'span',
+] as const
+export type ColumnName = (typeof columnNames)[number]
 
-/** CLASS of a large block and of an unformed page; OWNER of a large block (no thread's, so every free takes the slow path). */
+/**
+ * home, one word:
+ *
+ * ```text
+ *   31 … 21 | 20       | 19 … 3     | 2 … 0
+ *      0    | DISOWNED | record + 1 | distance to the page's first unit
+ * ```
+ */
+export const HOME_SHIFT = 3
+export const HOME_DISTANCE = 7
+/** Its owner gave the page up for adoption (adopt.ts). */
+export const HOME_DISOWNED: number = 1 << 20
+/** The first unit of a large block: no thread's, so every free takes the slow path. */
+export const HOME_LARGE: number = 0xffff << HOME_SHIFT
+
+// What all threads write, Atomics only, a line for each unit (the owner may poll REMOTE plainly; a sender writes PENDING_NEXT before it
+// publishes).
+export const REMOTE = 0
+export const PENDING_NEXT = 1
+/** How many refills the owner had done when the page was announced; only with adoption. */
+export const PENDING_STAMP = 2
+export const REMOTE_SHIFT = 4
+
+/** Class of a large block, and of a page without one. */
 export const CLASS_LARGE = 255
 export const CLASS_NONE = 254
-export const OWNER_NONE = 0x10000
 
 export const STATE_ACTIVE = 1
 export const STATE_PARTIAL = 2
 export const STATE_FULL = 3
 export const STATE_EMPTY = 4
 
-/** EDGE of a full page: any free is one. */
+/** The edge of a full page: any free is one. */
 export const EDGE_ANY = 0x7fffffff
 
 /**
@@ -95,7 +114,7 @@ export const EDGE_ANY = 0x7fffffff
  *
  * ```text
  *   31 30 29 | 28    | 27 … 15        | 14 … 0
- *      0     | ARMED | count 0..4096  | first block: (pointer − START) / 4 words
+ *      0     | ARMED | count 0..4096  | first block: (pointer − the page's first word) / 4
  * ```
  */
 export const REMOTE_ARMED: number = 1 << 28
@@ -169,8 +188,6 @@ export interface Geometry {
   readonly base: number
   readonly recordCount: number
   readonly records: number
-  /** Indexed by absolute unit. */
-  readonly unitTable: number
   /** Indexed by absolute unit >>> 5. */
   readonly bitmap: number
   /** Indexed by absolute unit >>> GRANULE_SHIFT: 1 + the record that reserved the granule, or 0. */
@@ -179,8 +196,13 @@ export interface Geometry {
   readonly ready: number
   /** First byte of the debug map, one byte per 16 bytes of the buffer (D_… below); 0 without debug. */
   readonly debugMap: number
-  /** `metas + unit * META_WORDS` is the metadata of an absolute unit. */
-  readonly metas: number
+  /** `columns + k * columnWords + unit` is the word of column k for an absolute unit. */
+  readonly columns: number
+  readonly columnWords: number
+  /** `remotes + (unit << REMOTE_SHIFT)` is the remote line of an absolute unit. */
+  readonly remotes: number
+  /** The unit that the heap's own words begin in: never a page. A class without an active page names it, since its free list is empty. */
+  readonly noPage: number
   readonly firstUnit: number
   readonly endUnit: number
 }
@@ -201,19 +223,30 @@ export function geometryOf(byteOffset: number, byteLength: number, recordCount: 
   const base = byteOffset / 4
   const endUnit = Math.min(Math.floor(endWord / UNIT_WORDS), WORDS_MAX / UNIT_WORDS - 1) // the word after the last must fit too
   const lowUnit = Math.floor(base / UNIT_WORDS)
+  const lowLine = lowUnit - (lowUnit % LINE_WORDS) // so that the lines of a column begin where granules do
   const records = base + HEADER_WORDS
-  const unitTable = records + recordCount * RECORD_WORDS
-  const ready = alignUp(unitTable + endUnit, LINE_WORDS)
+  const ready = records + recordCount * RECORD_WORDS
   const bitmap = alignUp(ready + CLASS_SLOTS * Math.ceil(recordCount / 32), LINE_WORDS)
   const granules = alignUp(bitmap + Math.ceil(endUnit / 32), LINE_WORDS)
-  const metasLow = alignUp(granules + Math.ceil(endUnit / GRANULE_UNITS), LINE_WORDS)
-  const metasEnd = metasLow + Math.max(0, endUnit - lowUnit) * META_WORDS
-  const firstUnit = Math.ceil((metasEnd + (debug ? (endUnit * UNIT_WORDS) / 16 : 0)) / UNIT_WORDS)
+  const columnsLow = alignUp(granules + Math.ceil(endUnit / GRANULE_UNITS), LINE_WORDS)
+  // An odd number of lines, or all words of a page would fall into one set of the first-level cache.
+  const columnWords = (Math.ceil(Math.max(0, endUnit - lowLine) / LINE_WORDS) | 1) * LINE_WORDS
+  const remotesLow = columnsLow + columnNames.length * columnWords
+  const remotesEnd = remotesLow + (columnWords << REMOTE_SHIFT)
+  const firstUnit = Math.ceil((remotesEnd + (debug ? (endUnit * UNIT_WORDS) / 16 : 0)) / UNIT_WORDS)
   if (!(firstUnit < endUnit)) {
     const least = (firstUnit + 1) * UNIT_BYTES - byteOffset
     throw bad(`${byteLength} bytes hold no page beside ${recordCount} records: give at least ${least} bytes`)
   }
-  const debugMap = debug ? metasEnd * 4 : 0
-  const metas = metasLow - lowUnit * META_WORDS
-  return { base, recordCount, records, unitTable, ready, bitmap, granules, debugMap, metas, firstUnit, endUnit }
+  const debugMap = debug ? remotesEnd * 4 : 0
+  const columns = columnsLow - lowLine
+  const remotes = remotesLow - (lowLine << REMOTE_SHIFT)
+  return {
+    base, recordCount, records, bitmap, granules, ready, debugMap, columns, columnWords, remotes, noPage: lowUnit, firstUnit, endUnit,
+  }
+}
+
+/** Word of a column for unit 0 (which may be outside of the heap). */
+export function columnAt(g: Geometry, name: ColumnName): number {
+  return g.columns + columnNames.indexOf(name) * g.columnWords
 }

@@ -2,13 +2,14 @@
  * Pages of one owner: forming, carving, listing, and giving back. The owner's thread only, except where a function says that it
  * also serves the one who reclaims a dead owner's record.
  *
- * Invariants, for every page with an owner (STATE names where it is):
+ * A page is named by its first unit; its words are the columns of `pages` (layout.ts). Invariants, for every page with an owner (`state`
+ * names where it is):
  * ```text
- *   carved = (LIMIT − START) / STRIDE ≤ CAPACITY
- *   USED   = carved − |free list|              = held by callers + batched by senders + count in REMOTE
- *   ACTIVE   R_ACTIVE[class] points at it      EDGE −1   (a free below 0 is a double free)
- *   PARTIAL  in the list R_PARTIAL[class]      EDGE 0    (the free that empties it retires it; −1 when it stays, empty, as the last)
- *   FULL     in no list; free list empty, all carved, REMOTE armed or the page on its way through R_PENDING; EDGE any
+ *   carved = (limit − first word) / stride ≤ capacity
+ *   used   = left + edge = carved − |free list| = held by callers + batched by senders + count in REMOTE
+ *   ACTIVE   R_ACTIVE[class] names it          edge −1   (a free below 0 is a double free)
+ *   PARTIAL  in the list R_PARTIAL[class]      edge 0    (the free that empties it retires it; −1 when it stays, empty, as the last)
+ *   FULL     in no list; free list empty, all carved, REMOTE armed or the page on its way through R_PENDING; edge any
  *   EMPTY    in a list of empty pages, of no class; nothing carved
  * ```
  * Each function does its loops first and then commits with straight-line stores, so that a thread ended at a loop or call boundary
@@ -16,17 +17,17 @@
  */
 import { shared } from '../base/index.js'
 import { returnNoted, takeUnits } from './arena.js'
-import { CLASS_COUNT, spanUnits, strideBytes, strideMagic } from './classes.js'
+import * as classes from './classes.js'
 import { C } from './counters.js'
 import { badPointer, corrupt } from './faults.js'
 import * as layout from './layout.js'
-import type { View } from './view.js'
+import { homeWord, remoteAt, usedOf, type View } from './view.js'
 
 // Local names, because V8 does not fold imported bindings (heap.ts).
-const { CAPACITY, CLASS, CLASS_NONE, D_NEVER, EDGE, EDGE_ANY, END, FREE, H_NO_PAGE, LIMIT, MAGIC, MARK, MARK_KEY, META_WORDS } = layout
-const { NEXT, OWNER, OWNER_NONE, PENDING_NEXT, PREV, REMOTE, REMOTE_ARMED, REMOTE_COUNT_MASK, REMOTE_COUNT_SHIFT } = layout
-const { REMOTE_FIRST_MASK, R_ACTIVE, R_ARMING, R_EMPTY_MID, R_EMPTY_SMALL, R_PARTIAL, R_RUN_END, R_RUN_START, SPAN, START, STATE } = layout
-const { STATE_ACTIVE, STATE_EMPTY, STATE_FULL, STATE_PARTIAL, STRIDE, UNIT_SHIFT, UNIT_WORDS, USED, WATCHED } = layout
+const { capacities, CLASS_COUNT, spans, strideMagic, strideWords } = classes
+const { CLASS_NONE, D_NEVER, EDGE_ANY, HOME_DISOWNED, MARK, MARK_KEY, PENDING_NEXT, REMOTE, REMOTE_ARMED, REMOTE_COUNT_MASK } = layout
+const { REMOTE_COUNT_SHIFT, REMOTE_FIRST_MASK, R_ACTIVE, R_ARMING, R_EMPTY_MID, R_EMPTY_SMALL, R_PARTIAL, R_RUN_END, R_RUN_START } = layout
+const { STATE_ACTIVE, STATE_EMPTY, STATE_FULL, STATE_PARTIAL, UNIT_SHIFT, UNIT_WORDS } = layout
 
 /** Words carved at a time: building the list of a whole page at once would touch all of it. */
 const CARVE_WORDS = 1024
@@ -38,54 +39,66 @@ export function remoteCount(remote: number): number {
   return (remote >>> REMOTE_COUNT_SHIFT) & REMOTE_COUNT_MASK
 }
 
-/** The sentinel page every class without an active page points at: its free list is always empty. */
+/** What a class without an active page names: a page whose free list is always empty. */
 export function noPage(v: View): number {
-  return v.geometry.base + H_NO_PAGE
+  return v.geometry.noPage
+}
+
+/** Changes from which number of used blocks on a free is noticed. */
+export function setEdge({ pages }: View, page: number, edge: number): void {
+  pages.left[page]! += pages.edge[page]! - edge
+  pages.edge[page] = edge
+}
+
+/** Says whose every unit of a page is. The first unit's word is the one that counts; the others follow it. */
+export function setHome({ pages }: View, page: number, word: number): void {
+  pages.home[page] = word
+  for (let distance = 1; distance < pages.span[page]!; distance++) pages.home[page + distance] = word + distance
 }
 
 export function pushPartial(v: View, page: number): void {
-  const { i32, record } = v
-  const head = record + R_PARTIAL + i32[page + CLASS]!
+  const { i32, pages, record } = v
+  const head = record + R_PARTIAL + pages.class[page]!
   const next = i32[head]!
-  i32[page + NEXT] = next
-  i32[page + PREV] = 0
-  i32[page + STATE] = STATE_PARTIAL
-  i32[page + EDGE] = 0
-  if (next !== 0) i32[next + PREV] = page
+  pages.next[page] = next
+  pages.prev[page] = 0
+  pages.state[page] = STATE_PARTIAL
+  setEdge(v, page, 0)
+  if (next !== 0) pages.prev[next] = page
   i32[head] = page
 }
 
 export function unlinkPartial(v: View, page: number): void {
-  const { i32, record } = v
-  const next = i32[page + NEXT]!
-  const prev = i32[page + PREV]!
-  if (next !== 0) i32[next + PREV] = prev
-  if (prev !== 0) i32[prev + NEXT] = next
-  else i32[record + R_PARTIAL + i32[page + CLASS]!] = next
-  i32[page + NEXT] = 0
-  i32[page + PREV] = 0
+  const { i32, pages, record } = v
+  const next = pages.next[page]!
+  const prev = pages.prev[page]!
+  if (next !== 0) pages.prev[next] = prev
+  if (prev !== 0) pages.next[prev] = next
+  else i32[record + R_PARTIAL + pages.class[page]!] = next
+  pages.next[page] = 0
+  pages.prev[page] = 0
 }
 
 export function activate(v: View, page: number): void {
-  const { i32, record } = v
-  i32[page + STATE] = STATE_ACTIVE
-  i32[page + EDGE] = -1
-  i32[record + R_ACTIVE + i32[page + CLASS]!] = page
+  const { i32, pages, record } = v
+  pages.state[page] = STATE_ACTIVE
+  setEdge(v, page, -1)
+  i32[record + R_ACTIVE + pages.class[page]!] = page
 }
 
 /** Carves up to 4 KiB more of a page whose free list is empty. False when all of it is carved. */
 export function extend(v: View, page: number): boolean {
-  const { i32 } = v
-  const first = i32[page + LIMIT]!
-  const end = i32[page + END]!
+  const { i32, pages } = v
+  const first = pages.limit[page]!
+  const end = pages.end[page]!
   if (first >= end) return false
-  const stride = i32[page + STRIDE]!
+  const stride = strideWords[pages.class[page]!]!
   const count = Math.max(1, Math.min(Math.floor(CARVE_WORDS / stride), (end - first) / stride))
   const limit = first + count * stride
   for (let block = first; block < limit - stride; block += stride) i32[block] = block + stride
   i32[limit - stride] = 0
-  i32[page + FREE] = first
-  i32[page + LIMIT] = limit
+  pages.free[page] = first
+  pages.limit[page] = limit
   v.f64[v.counters + C.extensions]! += 1
   return true
 }
@@ -95,15 +108,16 @@ export function extend(v: View, page: number): boolean {
  * R2: takes what senders published with R1 (remote.ts); afterwards the links of the list are ours to read plainly.
  */
 export function adoptRemote(v: View, page: number): boolean {
-  const { i32 } = v
-  const seen = i32[page + REMOTE]! // a plain poll: only an owner empties this word, and a miss is found by the armed edge
+  const { i32, geometry, pages } = v
+  const at = remoteAt(geometry, page) + REMOTE
+  const seen = i32[at]! // a plain poll: only an owner empties this word, and a miss is found by the armed edge
   if (remoteCount(seen) === 0) return false
-  const remote = shared.exchange(i32, page + REMOTE, 0)
+  const remote = shared.exchange(i32, at, 0)
   const count = (remote >>> REMOTE_COUNT_SHIFT) & REMOTE_COUNT_MASK // no call between taking the list and having it
-  i32[page + FREE] = i32[page + START]! + ((remote & REMOTE_FIRST_MASK) << 2)
-  i32[page + USED] = i32[page + USED]! - count
+  pages.free[page] = (page << UNIT_SHIFT) + ((remote & REMOTE_FIRST_MASK) << 2)
+  pages.left[page]! -= count
   v.f64[v.counters + C.remoteAdopted]! += count
-  if (i32[page + USED]! < 0) throw corrupt(v, page, `${count} blocks came back from other threads, more than were out`)
+  if (usedOf(v, page) < 0) throw corrupt(v, page, `${count} blocks came back from other threads, more than were out`)
   return true
 }
 
@@ -112,25 +126,25 @@ export function adoptRemote(v: View, page: number): boolean {
  * only add to at its head stays where it is. False when there was none, or when its links make no sense and it was dropped.
  */
 export function mergeRemote(v: View, page: number): boolean {
-  const { i32 } = v
+  const { i32, geometry, pages } = v
+  const at = remoteAt(geometry, page) + REMOTE
   for (;;) {
-    const remote = shared.load(i32, page + REMOTE)
+    const remote = shared.load(i32, at)
     const count = remoteCount(remote)
     if (count === 0) return false
-    const start = i32[page + START]!
-    const first = start + ((remote & REMOTE_FIRST_MASK) << 2)
+    const first = (page << UNIT_SHIFT) + ((remote & REMOTE_FIRST_MASK) << 2)
     let last = first
     let left = count - 1
     for (; left > 0 && isBlock(v, page, last); left--) last = i32[last]!
-    if (!isBlock(v, page, last) || i32[page + USED]! < count) {
-      if (shared.compareExchange(i32, page + REMOTE, remote, 0) !== remote) continue
+    if (!isBlock(v, page, last) || usedOf(v, page) < count) {
+      if (shared.compareExchange(i32, at, remote, 0) !== remote) continue
       v.f64[v.counters + C.quarantined]! += count
       return false
     }
-    if (shared.compareExchange(i32, page + REMOTE, remote, 0) === remote) {
-      i32[last] = i32[page + FREE]!
-      i32[page + FREE] = first
-      i32[page + USED] = i32[page + USED]! - count
+    if (shared.compareExchange(i32, at, remote, 0) === remote) {
+      i32[last] = pages.free[page]!
+      pages.free[page] = first
+      pages.left[page]! -= count
       v.f64[v.counters + C.remoteAdopted]! += count
       return true
     }
@@ -139,9 +153,9 @@ export function mergeRemote(v: View, page: number): boolean {
 
 /** Whether `ptr` is the start of a carved block of the page. */
 export function isBlock(v: View, page: number, ptr: number): boolean {
-  const { i32 } = v
-  const offset = ptr - i32[page + START]!
-  return offset >= 0 && ptr < i32[page + LIMIT]! && Number.isInteger(offset / i32[page + STRIDE]!)
+  const { pages } = v
+  const offset = ptr - (page << UNIT_SHIFT)
+  return offset >= 0 && ptr < pages.limit[page]! && Number.isInteger(offset / strideWords[pages.class[page]!]!)
 }
 
 /**
@@ -149,30 +163,31 @@ export function isBlock(v: View, page: number, ptr: number): boolean {
  * False when remote frees arrived first; then they are adopted and the page stays as it is.
  */
 export function setFull(v: View, page: number): boolean {
-  const { i32, me, record } = v
-  if (i32[page + WATCHED] === 0) {
-    const state = i32[page + STATE]!
-    const edge = i32[page + EDGE]!
-    i32[page + STATE] = STATE_FULL
-    i32[page + EDGE] = EDGE_ANY
+  const { i32, geometry, pages, me, record } = v
+  if (pages.watched[page] === 0) {
+    const state = pages.state[page]!
+    const edge = pages.edge[page]!
+    pages.state[page] = STATE_FULL
+    setEdge(v, page, EDGE_ANY)
     i32[record + R_ARMING] = page
-    i32[page + WATCHED] = 1
-    if (v.adoption.mode !== 0) i32[page + OWNER] = ~me // all of this before A1: afterwards the page may be someone else's
-    if (shared.compareExchange(i32, page + REMOTE, 0, REMOTE_ARMED) === 0) { // A1
+    pages.watched[page] = 1
+    // All of this before A1: afterwards the page may be someone else's.
+    if (v.adoption.mode !== 0) setHome(v, page, homeWord(me) | HOME_DISOWNED)
+    if (shared.compareExchange(i32, remoteAt(geometry, page) + REMOTE, 0, REMOTE_ARMED) === 0) { // A1
       i32[record + R_ARMING] = 0
       v.f64[v.counters + C.armed]! += 1
       return true
     }
+    if (v.adoption.mode !== 0) setHome(v, page, homeWord(me))
+    pages.watched[page] = 0
+    pages.state[page] = state
+    setEdge(v, page, edge)
     i32[record + R_ARMING] = 0
-    i32[page + OWNER] = me
-    i32[page + WATCHED] = 0
-    i32[page + STATE] = state
-    i32[page + EDGE] = edge
     return !adoptRemote(v, page)
   }
   if (adoptRemote(v, page)) return false
-  i32[page + STATE] = STATE_FULL
-  i32[page + EDGE] = EDGE_ANY
+  pages.state[page] = STATE_FULL
+  setEdge(v, page, EDGE_ANY)
   return true
 }
 
@@ -183,107 +198,102 @@ function emptyList(v: View, span: number): number {
 
 /** True when no sender can still be holding the page's name: it was never armed, or could be disarmed. */
 export function disarm(v: View, page: number): boolean {
-  const { i32 } = v
-  if (i32[page + WATCHED] === 0) return true
-  if (shared.compareExchange(i32, page + REMOTE, REMOTE_ARMED, 0) !== REMOTE_ARMED) return false
-  i32[page + WATCHED] = 0
+  const { i32, geometry, pages } = v
+  if (pages.watched[page] === 0) return true
+  if (shared.compareExchange(i32, remoteAt(geometry, page) + REMOTE, REMOTE_ARMED, 0) !== REMOTE_ARMED) return false
+  pages.watched[page] = 0
   return true
 }
 
 /** Gives the units of an unlisted page back to the reserve. */
 export function returnPage(v: View, page: number): void {
-  const { i32, record } = v
-  const unit = i32[page + START]! >>> UNIT_SHIFT
-  i32[record + R_RUN_START] = unit
-  i32[record + R_RUN_END] = unit + i32[page + SPAN]!
-  i32[page + OWNER] = OWNER_NONE
-  i32[page + CLASS] = CLASS_NONE
+  const { i32, pages, record } = v
+  i32[record + R_RUN_START] = page
+  i32[record + R_RUN_END] = page + pages.span[page]!
+  pages.class[page] = CLASS_NONE
   returnNoted(v)
   v.f64[v.counters + C.pagesReturned]! += 1
 }
 
 /** A partial page with nothing in use leaves its class, unless a sender is about to enqueue it; then its dequeue retries. */
 export function retire(v: View, page: number): void {
-  const { i32 } = v
+  const { i32, pages } = v
   if (!disarm(v, page)) return
   unlinkPartial(v, page)
-  const span = i32[page + SPAN]!
+  const span = pages.span[page]!
   const list = emptyList(v, span)
   v.f64[v.counters + C.pagesEmptied]! += 1
   if (i32[list + 1]! >= (span === 1 ? EMPTY_SMALL_MAX : EMPTY_MID_MAX)) {
     returnPage(v, page)
     return
   }
-  i32[page + STATE] = STATE_EMPTY
-  i32[page + EDGE] = EDGE_ANY
-  i32[page + FREE] = 0
-  i32[page + LIMIT] = i32[page + START]!
-  i32[page + CLASS] = CLASS_NONE
-  i32[page + NEXT] = i32[list]!
+  pages.state[page] = STATE_EMPTY
+  setEdge(v, page, EDGE_ANY)
+  pages.free[page] = 0
+  pages.limit[page] = page << UNIT_SHIFT
+  pages.class[page] = CLASS_NONE
+  pages.next[page] = i32[list]!
   i32[list] = page
   i32[list + 1] = i32[list + 1]! + 1
 }
 
 /** Gives every page back to the reserve that holds no block, active or not. */
 export function trimPages(v: View): void {
-  const { i32, record } = v
+  const { i32, pages, record } = v
   for (let c = 0; c < CLASS_COUNT; c++) {
     const active = i32[record + R_ACTIVE + c]!
     if (active !== noPage(v)) mergeRemote(v, active)
-    if (active !== noPage(v) && i32[active + USED] === 0) {
+    if (active !== noPage(v) && usedOf(v, active) === 0) {
       i32[record + R_ACTIVE + c] = noPage(v)
       pushPartial(v, active)
     }
     for (let page = i32[record + R_PARTIAL + c]!; page !== 0; ) {
-      const next = i32[page + NEXT]!
+      const next = pages.next[page]!
       mergeRemote(v, page)
-      if (i32[page + USED] === 0) retire(v, page)
+      if (usedOf(v, page) === 0) retire(v, page)
       page = next
     }
   }
   for (const span of [1, 8]) {
     const list = emptyList(v, span)
     for (let page = i32[list]!; page !== 0; page = i32[list]!) {
-      i32[list] = i32[page + NEXT]!
+      i32[list] = pages.next[page]!
       i32[list + 1] = i32[list + 1]! - 1
       returnPage(v, page)
     }
   }
 }
 
-/** Shapes a page for class `c` and makes it the active one. The page has `span` units from `unit` and nothing in use. */
-function form(v: View, page: number, c: number, unit: number, span: number): void {
-  const { i32, geometry, me } = v
-  const start = unit * UNIT_WORDS
-  const stride = strideBytes(c) / 4
-  const capacity = Math.floor((span * UNIT_WORDS) / stride)
+/** Shapes the free units from `page` on for class `c` and makes them the active page. They hold nothing in use. */
+function form(v: View, page: number, c: number): void {
+  const { i32, pages, geometry } = v
+  const start = page << UNIT_SHIFT
+  const span = spans[c]!
   if (geometry.debugMap !== 0) new Uint8Array(v.buffer, geometry.debugMap + start / 4, (span * UNIT_WORDS) / 4).fill(D_NEVER)
-  i32[page + FREE] = 0
-  i32[page + USED] = 0
-  i32[page + LIMIT] = start
-  i32[page + WATCHED] = 0
-  i32[page + NEXT] = 0
-  i32[page + PREV] = 0
-  i32[page + START] = start
-  i32[page + MAGIC] = strideMagic(c)
-  i32[page + END] = start + capacity * stride
-  i32[page + STRIDE] = stride
-  i32[page + CAPACITY] = capacity
-  i32[page + SPAN] = span
-  i32[page + PENDING_NEXT] = 0
-  i32[page + CLASS] = c
-  i32[page + OWNER] = me
+  pages.free[page] = 0
+  pages.left[page] = 0
+  pages.edge[page] = 0
+  pages.limit[page] = start
+  pages.watched[page] = 0
+  pages.next[page] = 0
+  pages.prev[page] = 0
+  pages.class[page] = c
+  pages.magic[page] = strideMagic(c)
+  pages.end[page] = start + capacities[c]! * strideWords[c]!
+  pages.span[page] = span
+  i32[remoteAt(geometry, page) + PENDING_NEXT] = 0
+  setHome(v, page, homeWord(v.me))
   activate(v, page)
 }
 
 /** Whether a block is in the free list or the remote list of its page. Bounded, and safe while others change the lists. */
 function isListed(v: View, ptr: number, page: number): boolean {
-  const { i32 } = v
-  const start = i32[page + START]!
-  const end = i32[page + END]!
-  const remote = shared.load(i32, page + REMOTE)
-  for (const first of [i32[page + FREE]!, remoteCount(remote) === 0 ? 0 : start + ((remote & REMOTE_FIRST_MASK) << 2)]) {
-    let left = i32[page + CAPACITY]!
+  const { i32, geometry, pages } = v
+  const start = page << UNIT_SHIFT
+  const end = pages.end[page]!
+  const remote = shared.load(i32, remoteAt(geometry, page) + REMOTE)
+  for (const first of [pages.free[page]!, remoteCount(remote) === 0 ? 0 : start + ((remote & REMOTE_FIRST_MASK) << 2)]) {
+    let left = capacities[pages.class[page]!]!
     for (let block = first; block >= start && block < end && left > 0; block = i32[block]!, left--) if (block === ptr) return true
   }
   return false
@@ -298,49 +308,45 @@ export function refuseSecondFree(v: View, ptr: number, page: number): void {
 
 /**
  * A local free that is out of the ordinary: the block may be free already; or the page was full, becomes empty, or gets back more
- * than was out. `used` is what USED will be.
+ * than was out.
  */
-export function freeAtEdge(v: View, ptr: number, page: number, used: number): void {
-  const { i32 } = v
+export function freeAtEdge(v: View, ptr: number, page: number): void {
+  const { i32, pages } = v
   refuseSecondFree(v, ptr, page)
-  if (used < 0) throw badPointer(ptr, 'every block of its page is free already')
-  i32[ptr] = i32[page + FREE]!
+  if (usedOf(v, page) <= 0) throw badPointer(ptr, 'every block of its page is free already')
+  i32[ptr] = pages.free[page]!
   i32[ptr + MARK] = ptr ^ MARK_KEY
-  i32[page + FREE] = ptr
-  i32[page + USED] = used
-  if (i32[page + STATE] === STATE_FULL) {
+  pages.free[page] = ptr
+  pages.left[page]! -= 1
+  if (pages.state[page] === STATE_FULL) {
     pushPartial(v, page)
     v.f64[v.counters + C.relisted]! += 1
   }
-  if (used !== 0 || i32[page + STATE] !== STATE_PARTIAL) return
+  if (usedOf(v, page) !== 0 || pages.state[page] !== STATE_PARTIAL) return
   // One empty page per class stays listed: a class that goes on and off would otherwise carve its page anew each time.
-  if (i32[page + NEXT] === 0 && i32[page + PREV] === 0) i32[page + EDGE] = -1
+  if (pages.next[page] === 0 && pages.prev[page] === 0) setEdge(v, page, -1)
   else retire(v, page)
 }
 
 /** Reuses a kept empty page for class `c`. */
 export function takeEmpty(v: View, c: number): number {
-  const { i32 } = v
-  const span = spanUnits(c)
-  const list = emptyList(v, span)
+  const { i32, pages } = v
+  const list = emptyList(v, spans[c]!)
   const page = i32[list]!
   if (page === 0) return 0
-  i32[list] = i32[page + NEXT]!
+  i32[list] = pages.next[page]!
   i32[list + 1] = i32[list + 1]! - 1
-  form(v, page, c, i32[page + START]! >>> UNIT_SHIFT, span)
+  form(v, page, c)
   return page
 }
 
 /** Takes a new page from the reserve for class `c`, or returns 0. */
 export function takeNew(v: View, c: number): number {
   const { i32, geometry, record } = v
-  const span = spanUnits(c)
-  const unit = takeUnits(v, span)
-  if (unit === 0) return 0
-  const page = geometry.metas + unit * META_WORDS
-  shared.store(i32, page + REMOTE, 0)
-  form(v, page, c, unit, span)
-  for (let at = unit; at < unit + span; at++) i32[geometry.unitTable + at] = page
+  const page = takeUnits(v, spans[c]!)
+  if (page === 0) return 0
+  shared.store(i32, remoteAt(geometry, page) + REMOTE, 0)
+  form(v, page, c)
   i32[record + R_RUN_END] = 0
   v.f64[v.counters + C.newPages]! += 1
   return page

@@ -7,9 +7,9 @@
 import { shared } from '../base/index.js'
 import { arenaUnits } from './arena.js'
 import { CLASS_COUNT, classBytes } from './classes.js'
-import { CLASS, CLASS_LARGE, META_WORDS, OWNER, UNIT_WORDS, USED } from './layout.js'
+import { UNIT_WORDS } from './layout.js'
 import { isTaken } from './reserve.js'
-import { homeOf, type Ptr, type View } from './view.js'
+import { blocksUsed, isFirstUnit, ownerOf, type Ptr, type View } from './view.js'
 
 /** How many blocks of which size to make ready. */
 export type PrewarmPlan = readonly { readonly bytes: number; readonly count: number }[]
@@ -63,16 +63,15 @@ export function prewarm(v: View, plan: PrewarmPlan, tryMalloc: (bytes: number) =
  * 2 MiB.
  */
 export function learnPlan(v: View): PrewarmPlan {
-  const { i32, geometry: g } = v
+  const { pages, geometry: g } = v
   const used = new Map<number, Uint32Array>()
-  for (let unit = g.firstUnit; unit < g.endUnit; unit++) {
-    const page = g.metas + unit * META_WORDS
-    const c = i32[page + CLASS]!
-    if (i32[g.unitTable + unit] !== page || c === CLASS_LARGE || c >= CLASS_COUNT) continue
-    const owner = homeOf(i32[page + OWNER]!)
+  for (let page = g.firstUnit; page < g.endUnit; page++) {
+    const c = pages.class[page]!
+    if (!isFirstUnit(v, page) || c >= CLASS_COUNT) continue
+    const owner = ownerOf(v, page)
     let counts = used.get(owner)
     if (counts === undefined) used.set(owner, (counts = new Uint32Array(CLASS_COUNT)))
-    counts[c]! += i32[page + USED]!
+    counts[c]! += blocksUsed(v, page)
   }
   const plan: { bytes: number; count: number }[] = []
   let left = LEARNED_BYTES_MAX

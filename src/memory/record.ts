@@ -7,18 +7,17 @@
  */
 import { PercoreError, shared } from '../base/index.js'
 import { recountArena } from './arena.js'
-import { CLASS_COUNT } from './classes.js'
+import { CLASS_COUNT, strideBytes } from './classes.js'
 import { C } from './counters.js'
 import {
-  CLASS, CLASS_LARGE, CLASS_NONE, END, FREE, type Geometry, H_NO_PAGE, LIMIT, META_WORDS, NEXT, OWNER, PENDING_NEXT, PREV, R_ACTIVE,
-  R_ARMING, R_BORROWED, R_EMPTY_MID, R_EMPTY_SMALL, R_OWED, R_PARTIAL, R_PENDING, R_STATE, R_TAKEN, RECORD_BORROWED, RECORD_FRESH,
-  RECORD_LIVE, RECORD_POOLED, START, STRIDE, USED, WATCHED,
+  CLASS_NONE, type Geometry, PENDING_NEXT, R_ACTIVE, R_ARMING, R_BORROWED, R_EMPTY_MID, R_EMPTY_SMALL, R_OWED, R_PARTIAL,
+  R_PENDING, R_STATE, R_TAKEN, RECORD_BORROWED, RECORD_FRESH, RECORD_LIVE, RECORD_POOLED, UNIT_SHIFT,
 } from './layout.js'
 import { awaitReturn, giveBack, poolParked } from './lend.js'
-import { disarm, isBlock, mergeRemote, noPage, pushPartial, returnPage, setFull } from './page.js'
+import { disarm, isBlock, mergeRemote, noPage, pushPartial, returnPage, setFull, setHome } from './page.js'
 import { flush, payOwed } from './remote.js'
 import { releaseNotedRun } from './reserve.js'
-import { homeOf, recordWord, type View, viewFor } from './view.js'
+import { homeWord, ownerOf, recordWord, remoteAt, usedOf, type View, viewFor } from './view.js'
 
 /** A record that is lent for the moment is looked at again this often, for a millisecond each; then its borrower must have died. */
 const LENT_ROUNDS = 100
@@ -39,7 +38,7 @@ export function acquireRecord(i32: Int32Array, g: Geometry): number {
         if (state === wanted) state = shared.compareExchange(i32, words + R_STATE, wanted, RECORD_LIVE)
         if (state === RECORD_BORROWED) lent = words + R_STATE
         if (state !== wanted) continue
-        if (wanted === RECORD_FRESH) for (let c = 0; c < CLASS_COUNT; c++) i32[words + R_ACTIVE + c] = g.base + H_NO_PAGE
+        if (wanted === RECORD_FRESH) for (let c = 0; c < CLASS_COUNT; c++) i32[words + R_ACTIVE + c] = g.noPage
         return record
       }
     }
@@ -86,21 +85,19 @@ export function reclaimRecord(own: View, record: number): void {
   shared.store(i32, words + R_STATE, RECORD_POOLED)
 }
 
-
-
 /** Makes all lists of a record anew from what its pages say. Its thread is dead; other threads may go on freeing into the pages. */
 function rebuild(v: View): void {
-  const { i32, geometry, record } = v
+  const { i32, pages, geometry, record } = v
   const arming = i32[record + R_ARMING]!
   if (arming !== 0) { // it says that it is watched, but nobody will ever announce it
-    i32[arming + WATCHED] = 0
-    i32[arming + OWNER] = v.me
+    pages.watched[arming] = 0
+    setHome(v, arming, homeWord(v.me))
     i32[record + R_ARMING] = 0
   }
   for (let c = 0; c < CLASS_COUNT; c++) {
     for (let page = takeAnnounced(v, c); page !== 0; page = takeAnnounced(v, c)) {
-      i32[page + WATCHED] = 0
-      i32[page + OWNER] = v.me
+      pages.watched[page] = 0
+      setHome(v, page, homeWord(v.me))
     }
     i32[record + R_ACTIVE + c] = noPage(v)
     i32[record + R_PARTIAL + c] = 0
@@ -109,25 +106,24 @@ function rebuild(v: View): void {
     i32[record + list] = 0
     i32[record + list + 1] = 0
   }
-  for (let unit = geometry.firstUnit; unit < geometry.endUnit; unit++) {
-    const page = geometry.metas + unit * META_WORDS
-    if (i32[geometry.unitTable + unit] !== page || i32[page + OWNER] !== v.me || i32[page + CLASS] === CLASS_LARGE) continue
-    i32[page + NEXT] = 0
-    i32[page + PREV] = 0
-    if (i32[page + CLASS] === CLASS_NONE) returnPage(v, page)
+  for (let page = geometry.firstUnit; page < geometry.endUnit; page++) {
+    if (pages.home[page] !== homeWord(v.me)) continue // no page, another's, or disowned and armed: that one is where it should be
+    pages.next[page] = 0
+    pages.prev[page] = 0
+    if (pages.class[page] === CLASS_NONE) returnPage(v, page)
     else relist(v, page)
   }
   recountArena(v)
 }
 
 function takeAnnounced(v: View, c: number): number {
-  const { i32, record } = v
+  const { i32, geometry, record } = v
   for (;;) {
     if (i32[record + R_TAKEN + c] === 0) i32[record + R_TAKEN + c] = shared.exchange(i32, record + R_PENDING + c, 0)
     const page = i32[record + R_TAKEN + c]!
     if (page === 0) return 0
-    i32[record + R_TAKEN + c] = i32[page + PENDING_NEXT]!
-    if (homeOf(i32[page + OWNER]!) === v.me) return page
+    i32[record + R_TAKEN + c] = i32[remoteAt(geometry, page) + PENDING_NEXT]!
+    if (ownerOf(v, page) === v.me) return page
     i32[record + R_OWED] = page
     payOwed(v)
   }
@@ -135,22 +131,25 @@ function takeAnnounced(v: View, c: number): number {
 
 /** Recounts one page and puts it where its counts say it belongs. */
 function relist(v: View, page: number): void {
-  const { i32 } = v
-  const carved = (i32[page + LIMIT]! - i32[page + START]!) / i32[page + STRIDE]!
-  i32[page + USED] = carved - countFree(v, page, carved)
+  const { pages } = v
+  const carved = (pages.limit[page]! - (page << UNIT_SHIFT)) / strideBytes(pages.class[page]!) * 4
+  setHome(v, page, homeWord(v.me))
+  pages.edge[page] = 0
+  pages.left[page] = carved - countFree(v, page, carved)
   mergeRemote(v, page)
-  if (i32[page + USED] === 0 && disarm(v, page)) returnPage(v, page)
-  else if (i32[page + FREE] !== 0 || i32[page + LIMIT]! < i32[page + END]! || !setFull(v, page)) pushPartial(v, page)
+  if (usedOf(v, page) === 0 && disarm(v, page)) returnPage(v, page)
+  else if (pages.free[page] !== 0 || pages.limit[page]! < pages.end[page]! || !setFull(v, page)) pushPartial(v, page)
 }
 
 /** Length of the free list. One that is torn is cut short; what is behind the cut is lost, and counted. */
 function countFree(v: View, page: number, max: number): number {
-  const { i32 } = v
+  const { i32, pages } = v
   let length = 0
   let last = 0
-  for (let block = i32[page + FREE]!; block !== 0; block = i32[block]!) {
+  for (let block = pages.free[page]!; block !== 0; block = i32[block]!) {
     if (length === max || !isBlock(v, page, block)) {
-      i32[last === 0 ? page + FREE : last] = 0
+      if (last === 0) pages.free[page] = 0
+      else i32[last] = 0
       v.f64[v.counters + C.quarantined]! += 1
       break
     }

@@ -24,28 +24,29 @@
  */
 import { shared } from '../base/index.js'
 import { refillsOf, setReady } from './adopt.js'
+import * as classes from './classes.js'
 import { C } from './counters.js'
 import { badPointer, corrupt } from './faults.js'
 import * as layout from './layout.js'
-import { refuseSecondFree } from './page.js'
-import { homeOf, recordWord, type View } from './view.js'
+import { refuseSecondFree, setHome } from './page.js'
+import { homeWord, ownerOf, recordWord, remoteAt, type View } from './view.js'
 
 // Local names, because V8 does not fold imported bindings (heap.ts).
-const { BATCH_SLOTS, BATCH_WORDS, B_COUNT, B_FIRST, B_LAST, B_PAGE, CAPACITY, CLASS, END, MAGIC, MARK, MARK_KEY, OWNER } = layout
-const { PENDING_NEXT } = layout
-const { PENDING_STAMP, REMOTE, REMOTE_ARMED, REMOTE_COUNT_MASK, REMOTE_COUNT_SHIFT, REMOTE_FIRST_MASK, R_BATCH, R_BATCHED } = layout
-const { R_LAST_BATCH, R_OWED, R_PENDING, R_TAKEN, START, UNIT_SHIFT, WATCHED } = layout
+const { capacities } = classes
+const { BATCH_SLOTS, BATCH_WORDS, B_COUNT, B_FIRST, B_LAST, B_PAGE, MARK, MARK_KEY, PENDING_NEXT, PENDING_STAMP } = layout
+const { REMOTE, REMOTE_ARMED, REMOTE_COUNT_MASK, REMOTE_COUNT_SHIFT, REMOTE_FIRST_MASK, R_BATCH, R_BATCHED } = layout
+const { R_LAST_BATCH, R_OWED, R_PENDING, R_TAKEN, UNIT_SHIFT } = layout
 
 const BATCH_MAX = 16
 
 /** Puts a page this thread owes into the pending queue of its owner. */
 function enqueue(v: View, page: number): void {
-  const { i32, geometry, record } = v
-  const c = i32[page + CLASS]!
-  const home = homeOf(i32[page + OWNER]!)
+  const { i32, pages, geometry, record } = v
+  const c = pages.class[page]!
+  const home = ownerOf(v, page)
   const queue = recordWord(geometry, home) + R_PENDING + c
   for (let head = i32[queue]!; ; ) { // a guess; the compare-exchange knows
-    i32[page + PENDING_NEXT] = head
+    i32[remoteAt(geometry, page) + PENDING_NEXT] = head
     const found = shared.compareExchange(i32, queue, head, page) // E1
     if (found === head) {
       i32[record + R_OWED] = 0
@@ -66,15 +67,16 @@ export function payOwed(v: View): void {
 
 /** Publishes one batch on its page. */
 export function send(v: View, slot: number): void {
-  const { i32, record } = v
+  const { i32, geometry, pages, record } = v
   const page = i32[slot + B_PAGE]!
   const first = i32[slot + B_FIRST]!
   const last = i32[slot + B_LAST]!
   const count = i32[slot + B_COUNT]!
-  const start = i32[page + START]!
-  for (let old = i32[page + REMOTE]!; ; ) { // a guess; the compare-exchange knows
+  const start = page << UNIT_SHIFT
+  const at = remoteAt(geometry, page)
+  for (let old = i32[at + REMOTE]!; ; ) { // a guess; the compare-exchange knows
     const before = (old >>> REMOTE_COUNT_SHIFT) & REMOTE_COUNT_MASK
-    if (before + count > i32[page + CAPACITY]!) {
+    if (before + count > capacities[pages.class[page]!]!) {
       i32[record + R_BATCHED] = i32[record + R_BATCHED]! - count
       i32[slot + B_COUNT] = 0
       v.f64[v.counters + C.badFrees]! += count
@@ -82,7 +84,7 @@ export function send(v: View, slot: number): void {
     }
     i32[last] = before === 0 ? 0 : start + ((old & REMOTE_FIRST_MASK) << 2)
     const next = ((first - start) >>> 2) | ((before + count) << REMOTE_COUNT_SHIFT)
-    const found = shared.compareExchange(i32, page + REMOTE, old, next) // R1
+    const found = shared.compareExchange(i32, at + REMOTE, old, next) // R1
     if (found === old) {
       if ((old & REMOTE_ARMED) !== 0) i32[record + R_OWED] = page
       i32[record + R_BATCHED] = i32[record + R_BATCHED]! - count
@@ -93,28 +95,27 @@ export function send(v: View, slot: number): void {
   }
   v.f64[v.counters + C.remotePushes]! += 1
   v.f64[v.counters + C.remoteBlocks]! += count
-  if (v.adoption.mode !== 0 && i32[record + R_OWED] !== 0) i32[page + PENDING_STAMP] = refillsOf(v, homeOf(i32[page + OWNER]!))
+  if (v.adoption.mode !== 0 && i32[record + R_OWED] !== 0) i32[at + PENDING_STAMP] = refillsOf(v, ownerOf(v, page))
   payOwed(v)
 }
 
 /**
  * Makes the function that frees a block of a page another thread owns; a closure over constants like the fast paths in heap.ts. The
- * page's first line is the owner's hot one and is not read.
+ * columns that the owner writes are not read.
  */
 export function bindFreeRemote(v: View): (ptr: number, page: number) => void {
-  const { i32, record } = v
+  const { i32, pages, record } = v
+  const { end, magic } = pages
   const batches = record + R_BATCH
 
   return function freeRemote(ptr: number, page: number): void {
-    const start = i32[page + START]!
-    const magic = i32[page + MAGIC]!
-    if (Math.imul(ptr - start, magic) >>> 0 >= magic || ptr >= i32[page + END]!) {
+    const m = magic[page]!
+    if (Math.imul(ptr - (page << UNIT_SHIFT), m) >>> 0 >= m || ptr >= end[page]!) {
       throw badPointer(ptr, 'it points into a block, not at its start')
     }
     const mark = ptr ^ MARK_KEY
     if (i32[ptr + MARK] === mark) refuseSecondFree(v, ptr, page)
-    const unit = start >>> UNIT_SHIFT
-    const slot = batches + ((unit + (unit >>> 3)) & (BATCH_SLOTS - 1)) * BATCH_WORDS
+    const slot = batches + ((page + (page >>> 3)) & (BATCH_SLOTS - 1)) * BATCH_WORDS
     let count = i32[slot + B_COUNT]!
     if (count !== 0 && i32[slot + B_PAGE] !== page) {
       v.f64[v.counters + C.batchConflicts]! += 1
@@ -151,7 +152,7 @@ export function flush(v: View): void {
 
 /** The next page of class `c` that other threads told this owner about, or 0. It is no longer watched. */
 export function takePending(v: View, c: number): number {
-  const { i32, record } = v
+  const { i32, geometry, pages, record } = v
   for (;;) {
     forwardTaken(v, c) // a page may have moved to another owner since it was announced here
     if (i32[record + R_TAKEN + c] === 0) {
@@ -160,10 +161,10 @@ export function takePending(v: View, c: number): number {
       i32[record + R_TAKEN + c] = shared.exchange(i32, record + R_PENDING + c, 0) // E2
     }
     const page = i32[record + R_TAKEN + c]!
-    if (page !== 0 && homeOf(i32[page + OWNER]!) === v.me) { // 0: an adopter was first
-      i32[record + R_TAKEN + c] = i32[page + PENDING_NEXT]!
-      i32[page + WATCHED] = 0
-      i32[page + OWNER] = v.me
+    if (page !== 0 && ownerOf(v, page) === v.me) { // 0: an adopter was first
+      if (v.adoption.mode !== 0) setHome(v, page, homeWord(v.me)) // while the list still says that it is ours
+      i32[record + R_TAKEN + c] = i32[remoteAt(geometry, page) + PENDING_NEXT]!
+      pages.watched[page] = 0
       v.f64[v.counters + C.pendingDrained]! += 1
       return page
     }
@@ -172,11 +173,11 @@ export function takePending(v: View, c: number): number {
 
 /** Sends home the pages at the front of R_TAKEN that are not this record's. */
 export function forwardTaken(v: View, c: number): void {
-  const { i32, record } = v
+  const { i32, geometry, record } = v
   for (;;) {
     const page = i32[record + R_TAKEN + c]!
-    if (page === 0 || homeOf(i32[page + OWNER]!) === v.me) return
-    i32[record + R_TAKEN + c] = i32[page + PENDING_NEXT]!
+    if (page === 0 || ownerOf(v, page) === v.me) return
+    i32[record + R_TAKEN + c] = i32[remoteAt(geometry, page) + PENDING_NEXT]!
     i32[record + R_OWED] = page
     v.f64[v.counters + C.pendingForwarded]! += 1
     enqueue(v, page)

@@ -17,21 +17,21 @@ import { C } from './counters.js'
 import * as layout from './layout.js'
 import { borrow, giveBack } from './lend.js'
 import {
-  activate, adoptRemote, extend, noPage, pushPartial, remoteCount, retire, setFull, takeEmpty, takeNew, trimPages, unlinkPartial,
+  activate, adoptRemote, extend, noPage, pushPartial, remoteCount, retire, setFull, setHome, takeEmpty, takeNew, trimPages, unlinkPartial,
 } from './page.js'
 import { forwardTaken, takePending } from './remote.js'
-import { recordWord, type View, viewFor } from './view.js'
+import { homeWord, recordWord, remoteAt, usedOf, type View, viewFor } from './view.js'
 
 // Local names, because V8 does not fold imported bindings (heap.ts).
-const { END, FREE, LIMIT, OWNER, RECORD_POOLED, REMOTE, R_ACTIVE, R_EMPTY_MID, R_EMPTY_SMALL } = layout
-const { R_PARTIAL, R_PENDING, R_STATE, R_TAKEN, STATE, STATE_FULL, STATE_PARTIAL, USED } = layout
+const { RECORD_POOLED, REMOTE, R_ACTIVE, R_EMPTY_MID, R_EMPTY_SMALL, R_PARTIAL, R_PENDING, R_STATE, R_TAKEN } = layout
+const { STATE_FULL, STATE_PARTIAL } = layout
 
 /** Announced pages looked at per refill; the first one with blocks ends the search. */
 const PENDING_BUDGET = 4
 
 /** Makes a page's free list non-empty from what the page itself has. */
 function replenish(v: View, page: number): boolean {
-  if (v.i32[page + FREE] !== 0) return true
+  if (v.pages.free[page] !== 0) return true
   if (adoptRemote(v, page)) {
     v.f64[v.counters + C.activeDrains]! += 1
     return true
@@ -53,17 +53,17 @@ function fromPartial(v: View, c: number): number {
 }
 
 function fromPending(v: View, c: number): number {
-  const { i32 } = v
+  const { pages } = v
   for (let budget = 0; budget < PENDING_BUDGET; budget++) {
     const page = takePending(v, c)
     if (page === 0) return 0
-    if (i32[page + STATE] === STATE_FULL) {
+    if (pages.state[page] === STATE_FULL) {
       if (adoptRemote(v, page) || !setFull(v, page)) {
         v.f64[v.counters + C.pendingHits]! += 1
         activate(v, page)
         return page
       }
-    } else if (i32[page + STATE] === STATE_PARTIAL && i32[page + USED] === 0) {
+    } else if (pages.state[page] === STATE_PARTIAL && usedOf(v, page) === 0) {
       retire(v, page)
     }
   }
@@ -75,10 +75,11 @@ function fromPending(v: View, c: number): number {
  * announced to the record is looked at first: a page must not leave while its name is in that queue.
  */
 function spare(gone: View, c: number): number {
-  const { i32, record } = gone
+  const { i32, geometry, pages, record } = gone
   drainPending(gone, c)
   const active = i32[record + R_ACTIVE + c]!
-  if (i32[active + FREE] !== 0 || remoteCount(i32[active + REMOTE]!) > 0 || i32[active + LIMIT]! < i32[active + END]!) return active
+  const waiting = remoteCount(i32[remoteAt(geometry, active) + REMOTE]!)
+  if (pages.free[active] !== 0 || waiting > 0 || pages.limit[active]! < pages.end[active]!) return active
   const partial = i32[record + R_PARTIAL + c]!
   if (partial === 0) return takeEmpty(gone, c)
   unlinkPartial(gone, partial)
@@ -103,7 +104,7 @@ function fromGone(v: View, c: number, starving: boolean): number {
     const page = spare(viewFor(v, other), c)
     i32[theirs + R_ACTIVE + c] = page === active ? noPage(v) : active
     if (page !== 0) {
-      i32[page + OWNER] = v.me
+      setHome(v, page, homeWord(v.me))
       activate(v, page)
     }
     giveBack(v, other)
@@ -178,12 +179,12 @@ export function refill(v: View, c: number, starving: boolean): number {
 
 /** Looks at every page other threads announced, so that an idle owner's memory is ready for use, or given back. */
 export function drainPending(v: View, c: number): void {
-  const { i32 } = v
+  const { pages } = v
   for (let page = takePending(v, c); page !== 0; page = takePending(v, c)) {
-    if (i32[page + STATE] === STATE_FULL) {
+    if (pages.state[page] === STATE_FULL) {
       if (!adoptRemote(v, page) && setFull(v, page)) continue // out of sight again, and perhaps no longer ours
       pushPartial(v, page)
     }
-    if (i32[page + STATE] === STATE_PARTIAL && i32[page + USED] === 0) retire(v, page)
+    if (pages.state[page] === STATE_PARTIAL && usedOf(v, page) === 0) retire(v, page)
   }
 }

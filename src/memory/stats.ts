@@ -5,11 +5,10 @@
 import { classBytes } from './classes.js'
 import { type CounterName, counterNames } from './counters.js'
 import {
-  CLASS, CLASS_LARGE, GRANULE_BYTES, META_WORDS, OWNER, R_COUNTERS, R_GRANULES, R_STATE, RECORD_FRESH, RECORD_POOLED, SPAN, UNIT_BYTES,
-  USED,
+  CLASS_LARGE, GRANULE_BYTES, R_COUNTERS, R_GRANULES, R_STATE, RECORD_FRESH, RECORD_POOLED, UNIT_BYTES,
 } from './layout.js'
 import { freeUnits } from './reserve.js'
-import { homeOf, recordWord, type View } from './view.js'
+import { blocksUsed, isFirstUnit, ownerOf, recordWord, type View } from './view.js'
 
 /** One record's counters: what its holders, past and present, did on the slow paths. */
 export interface RecordStats {
@@ -38,24 +37,24 @@ export interface HeapStats {
 }
 
 export function readStats(v: View): HeapStats {
-  const { i32, f64, geometry: g } = v
+  const { i32, f64, pages, geometry: g } = v
   const used = Array.from({ length: g.recordCount }, () => ({ pages: 0, blocks: 0, bytes: 0 }))
   let largeBlocks = 0
   let bytesLarge = 0
-  for (let unit = g.firstUnit; unit < g.endUnit; unit++) {
-    const page = g.metas + unit * META_WORDS
-    if (i32[g.unitTable + unit] !== page) continue
-    const c = i32[page + CLASS]!
+  for (let page = g.firstUnit; page < g.endUnit; page++) {
+    if (!isFirstUnit(v, page)) continue
+    const c = pages.class[page]!
     if (c === CLASS_LARGE) {
       largeBlocks++
-      bytesLarge += i32[page + SPAN]! * UNIT_BYTES
+      bytesLarge += pages.span[page]! * UNIT_BYTES
       continue
     }
-    const owner = used[homeOf(i32[page + OWNER]!)]
+    const owner = used[ownerOf(v, page)]
     if (owner === undefined) continue
     owner.pages++
-    owner.blocks += i32[page + USED]!
-    owner.bytes += i32[page + USED]! * (classBytes[c] ?? 0)
+    const blocks = blocksUsed(v, page)
+    owner.blocks += blocks
+    owner.bytes += blocks * (classBytes[c] ?? 0)
   }
   const records: RecordStats[] = []
   let newPages = 0

@@ -3,18 +3,25 @@
  *
  * Invariant: views have a fixed length; the record is held by this thread alone.
  */
-import type { Geometry } from './layout.js'
-import { H_ADOPTION, R_COUNTERS, RECORD_WORDS } from './layout.js'
+import { capacities } from './classes.js'
+import {
+  type ColumnName, columnAt, columnNames, type Geometry, H_ADOPTION, HOME_DISOWNED, HOME_DISTANCE, HOME_SHIFT, R_COUNTERS, RECORD_WORDS,
+  REMOTE_SHIFT,
+} from './layout.js'
 
 declare const ptrBrand: unique symbol
 
 /** Address of a block: the index of its first 4-byte word in the heap's buffer. A multiple of 4 (16 bytes); 0 is none. */
 export type Ptr = number & { readonly [ptrBrand]: never }
 
+/** The columns of page metadata: `pages.free[page]`, where a page is named by its first unit. All of one length. */
+export type Pages = { readonly [name in ColumnName]: Int32Array }
+
 export interface View {
   readonly buffer: SharedArrayBuffer
   readonly i32: Int32Array
   readonly f64: Float64Array
+  readonly pages: Pages
   readonly geometry: Geometry
   /** Number of the record this thread holds, and its first word. */
   readonly me: number
@@ -29,14 +36,35 @@ export function recordWord(geometry: Geometry, record: number): number {
   return geometry.records + record * RECORD_WORDS
 }
 
-/** The record a page belongs to, also while it is disowned. */
-export function homeOf(owner: number): number {
-  return owner < 0 ? ~owner : owner
+/** The remote line of a page. */
+export function remoteAt(geometry: Geometry, page: number): number {
+  return geometry.remotes + (page << REMOTE_SHIFT)
+}
+
+/** The word that column home has for the pages of a record. */
+export function homeWord(record: number): number {
+  return (record + 1) << HOME_SHIFT
+}
+
+/** The record a page belongs to, also while it is disowned; −1 for none. */
+export function ownerOf(v: View, page: number): number {
+  return ((v.pages.home[page]! & ~HOME_DISOWNED) >>> HOME_SHIFT) - 1
+}
+
+/** Whether a page or a large block begins with this unit. */
+export function isFirstUnit({ pages }: View, unit: number): boolean {
+  const word = pages.home[unit]!
+  return word !== 0 && (word & HOME_DISTANCE) === 0
+}
+
+/** Blocks of a page carved and not in its free list: held by callers, batched by senders, or in the remote list. */
+export function usedOf({ pages }: View, page: number): number {
+  return pages.left[page]! + pages.edge[page]!
 }
 
 /** The same thread's view of another record, which it holds for the moment. Of the same shape, so that V8 keeps one code for both. */
-export function viewFor({ buffer, i32, f64, geometry, counters, adoption }: View, me: number): View {
-  return { buffer, i32, f64, geometry, me, record: recordWord(geometry, me), counters, adoption }
+export function viewFor({ buffer, i32, f64, pages, geometry, counters, adoption }: View, me: number): View {
+  return { buffer, i32, f64, pages, geometry, me, record: recordWord(geometry, me), counters, adoption }
 }
 
 export function viewOf(buffer: SharedArrayBuffer, geometry: Geometry, me: number): View {
@@ -49,10 +77,22 @@ export function viewOf(buffer: SharedArrayBuffer, geometry: Geometry, me: number
     buffer,
     i32,
     f64: new Float64Array(buffer, 0, words / 2),
+    pages: pagesOf(buffer, geometry),
     geometry,
     me,
     record,
     counters: (record + R_COUNTERS) / 2,
     adoption: { mode, seen: new Float64Array(others), at: new Float64Array(others) },
   }
+}
+
+/** {@link usedOf} for a page that others may be working on: the two words may be of different moments. */
+export function blocksUsed(v: View, page: number): number {
+  const capacity = capacities[v.pages.class[page]!] ?? 0
+  return Math.min(Math.max(usedOf(v, page), 0), capacity)
+}
+
+function pagesOf(buffer: SharedArrayBuffer, geometry: Geometry): Pages {
+  const column = (name: ColumnName): [string, Int32Array] => [name, new Int32Array(buffer, columnAt(geometry, name) * 4, geometry.endUnit)]
+  return Object.fromEntries(columnNames.map(column)) as Pages
 }

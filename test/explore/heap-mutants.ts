@@ -84,7 +84,7 @@ export const brokenSeams: Record<string, Mistake> = {
     },
   }),
   'a record is taken by a load and a store': tornCompare('state'),
-  'a large block is freed by a load and a store': tornCompare('table'),
+  'a large block is freed by a load and a store': tornCompare('home'),
   'a parked thread takes its record back whoever has it': state(RECORD_PARKED, RECORD_LIVE),
   'a borrowed record goes back to a thread that has died': state(RECORD_PARKED_BORROWED, RECORD_PARKED),
 }

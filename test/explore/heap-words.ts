@@ -4,7 +4,7 @@
  */
 import { type Seam, shared } from '../../src/base/index.js'
 import {
-  CLASS_SLOTS, type Geometry, geometryOf, META_WORDS, OWNER, PENDING_NEXT, R_PENDING, R_STATE, RECORD_WORDS, REMOTE, UNIT_BYTES,
+  CLASS_SLOTS, columnAt, type Geometry, geometryOf, PENDING_NEXT, R_PENDING, R_STATE, RECORD_WORDS, REMOTE, REMOTE_SHIFT, UNIT_BYTES,
 } from '../../src/memory/layout.js'
 import type { Stage } from './scenario.js'
 
@@ -19,24 +19,22 @@ export function sizeOf({ units, records }: Size): Geometry {
 }
 
 /** Which kind of word of the heap an index is; 'other' are those of one thread, and those that never change. */
-export type Kind = 'remote' | 'owner' | 'next' | 'pending' | 'state' | 'bitmap' | 'table' | 'granule' | 'other'
+export type Kind = 'remote' | 'next' | 'pending' | 'state' | 'bitmap' | 'home' | 'granule' | 'other'
 
 export function kindOf(g: Geometry, index: number): Kind {
-  if (index >= g.records && index < g.unitTable) {
+  const within = (first: number, count: number): boolean => index >= first && index < first + count
+  if (within(g.records, g.recordCount * RECORD_WORDS)) {
     const inRecord = (index - g.records) % RECORD_WORDS
     if (inRecord === R_STATE) return 'state'
     return inRecord >= R_PENDING && inRecord < R_PENDING + CLASS_SLOTS ? 'pending' : 'other'
   }
-  const within = (first: number, count: number): boolean => index >= first && index < first + count
-  if (within(g.unitTable, g.endUnit)) return 'table'
   if (within(g.bitmap, Math.ceil(g.endUnit / 32))) return 'bitmap'
   if (within(g.granules, Math.ceil(g.endUnit / 16))) return 'granule'
-  const firstMeta = g.metas + g.firstUnit * META_WORDS
-  if (!within(firstMeta, (g.endUnit - g.firstUnit) * META_WORDS)) return 'other'
-  const inMeta = (index - firstMeta) % META_WORDS
-  if (inMeta === REMOTE) return 'remote'
-  if (inMeta === OWNER) return 'owner'
-  return inMeta === PENDING_NEXT ? 'next' : 'other'
+  if (within(columnAt(g, 'home'), g.endUnit)) return 'home'
+  if (!within(g.remotes, g.endUnit << REMOTE_SHIFT)) return 'other'
+  const inLine = (index - g.remotes) % (1 << REMOTE_SHIFT)
+  if (inLine === REMOTE) return 'remote'
+  return inLine === PENDING_NEXT ? 'next' : 'other'
 }
 
 /** Runs `body` with points at the plain accesses too, in each heap that it attaches to. */
@@ -44,23 +42,29 @@ export function finely(stage: Stage, size: Size, body: () => void): void {
   const { buffer } = stage.words
   const geometry = sizeOf(size)
   const Real = Int32Array
-  const raw = new Real(buffer)
-  const view = new Proxy(raw, {
-    get: (target, key) => {
-      const index = Number(key)
-      if (!Number.isInteger(index)) return Reflect.get(target, key, target) as unknown
-      if (kindOf(geometry, index) !== 'other') stage.step()
-      return target[index]
-    },
-    set: (target, key, value: number) => {
-      const index = Number(key)
-      if (kindOf(geometry, index) !== 'other') stage.step()
-      target[index] = value
-      return true
-    },
-  })
+  const raw = new Map<Int32Array, Int32Array>()
+  const watched = (words: Int32Array): Int32Array => {
+    const base = words.byteOffset / 4
+    const step = (index: number): void => void (kindOf(geometry, base + index) !== 'other' && stage.step())
+    const view = new Proxy(words, {
+      get: (target, key) => {
+        const index = Number(key)
+        if (!Number.isInteger(index)) return Reflect.get(target, key, target) as unknown
+        step(index)
+        return target[index]
+      },
+      set: (target, key, value: number) => {
+        const index = Number(key)
+        step(index)
+        target[index] = value
+        return true
+      },
+    })
+    raw.set(view, words)
+    return view
+  }
   const right: Seam = { ...shared }
-  const of = (words: Int32Array): Int32Array => (words === view ? raw : words)
+  const of = (words: Int32Array): Int32Array => raw.get(words) ?? words
   const seam: Seam = {
     load: (words, ...step) => right.load(of(words), ...step),
     store: (words, ...step) => right.store(of(words), ...step),
@@ -72,7 +76,10 @@ export function finely(stage: Stage, size: Size, body: () => void): void {
   }
   Object.assign(shared, seam)
   globalThis.Int32Array = new Proxy(Real, {
-    construct: (target, args: unknown[]) => (args[0] === buffer && args.length === 3 ? view : (Reflect.construct(target, args) as object)),
+    construct: (target, args: unknown[]) => {
+      const words = Reflect.construct(target, args) as Int32Array
+      return args[0] === buffer && args.length === 3 ? watched(words) : words
+    },
   })
   try {
     body()
