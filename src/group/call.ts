@@ -4,7 +4,7 @@
  * Calls without options that find room never become one of these: they are numbers and two functions, see `Dispatcher.call`.
  */
 import type { ReportListener } from './reports.js'
-import type { Reject, Resolve } from './slab.js'
+import { type Reject, rejectThrough, type Resolve } from './slab.js'
 
 /** Any worker will do: the balancer decides. */
 export const anyWorker = -1
@@ -13,7 +13,8 @@ export interface Call {
   readonly handler: number
   readonly value: unknown
   readonly resolve: Resolve
-  readonly reject: Reject
+  /** Undefined when `resolve` is a promise's: see `rejectThrough`. */
+  readonly reject: Reject | undefined
   readonly key: string | number | undefined
   /** The worker it names, or {@link anyWorker}. */
   readonly wanted: number
@@ -39,7 +40,17 @@ export interface CallSpec {
 
 const plain: CallSpec = {}
 
-export function makeCall(handler: number, value: unknown, resolve: Resolve, reject: Reject, spec: CallSpec = plain): Call {
+export function makeCall(handler: number, value: unknown, resolve: Resolve, reject: Reject | undefined, spec: CallSpec = plain): Call {
   const { wanted = anyWorker, key, exempt = false, listener } = spec
   return { handler, value, resolve, reject, key, wanted, exempt, listener, worker: anyWorker, turn: 0, gone: false }
+}
+
+/** Tells whoever made the call that it has failed: never before the call has returned, nor in the middle of anything here. */
+export function fail(resolve: Resolve, reject: Reject | undefined, error: unknown): void {
+  if (reject === undefined) rejectThrough(resolve, error)
+  else queueMicrotask(() => reject(error))
+}
+
+export function failCall(call: Call, error: unknown): void {
+  fail(call.resolve, call.reject, error)
 }

@@ -32,8 +32,8 @@ import { type InlineCall, sourceOf } from './inline.js'
 import { mapConcurrencyMax, mapOver, type MapOptions } from './map.js'
 import type { PlacedOptions, PlacedWorker } from './placed.js'
 import { type WhenFull, whenFullPolicies } from './pressure.js'
-import type { Reject, Resolve } from './slab.js'
 import { readStream, streamCreditsDefault, streamCreditsMax, type StreamOptions } from './stream.js'
+import { type Reject, rejectThrough, type Resolve } from './slab.js'
 import { Supervisor } from './supervisor.js'
 import { builtin, builtinNumber, namesByNumber, streamNumber } from './table.js'
 import { type ThreadOptions, threadSettings } from './threads.js'
@@ -119,7 +119,7 @@ export interface GroupStats {
   readonly uptimeMs: number
 }
 
-/** A pushed task's failure; `run` and `map` give theirs to their caller. */
+/** The failure of a task that nobody waits for; `run` and `map` give theirs to their caller. */
 export interface PushFailure {
   readonly handler: string
   readonly error: unknown
@@ -139,7 +139,7 @@ interface GroupEvents {
   high: [load: number]
   /** After `high`: no more than `lowWater` are left. */
   low: [load: number]
-  /** A task given to `push` failed. Without a listener the first one becomes a process warning. */
+  /** A task of `push`, or of `call` without `onError`, failed. Without a listener the first one becomes a process warning. */
   failure: [PushFailure]
   /** A worker's thread died; its successor is being started. */
   died: [worker: number, error: PercoreError]
@@ -150,12 +150,10 @@ interface GroupEvents {
 /** A call of `map`, which has bounds of its own. */
 const oneOfWindow: CallSpec = { exempt: true }
 
-let capturedResolve: Resolve
-let capturedReject: Reject
+let captured: Resolve
 /** One executor for all promises: a closure per task would be garbage. */
-function capture(resolve: Resolve, reject: Reject): void {
-  capturedResolve = resolve
-  capturedReject = reject
+function capture(resolve: Resolve): void {
+  captured = resolve
 }
 
 /**
@@ -187,6 +185,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   #numbers: ReadonlyMap<string, number> = new Map()
   #names: readonly string[] = []
   #namesByNumber: readonly string[] = []
+  readonly #failed: (Reject | undefined)[] = []
   #closed = false
   #ended: Promise<void> | undefined
   #warned = false
@@ -299,29 +298,29 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     const number = this.#numbers.get(name)
     if (number === undefined || this.#closed) return Promise.reject(this.#cannotRun(name))
     const promise = new Promise<unknown>(capture)
-    if (options !== undefined) this.#runWith(number, value, options, capturedResolve, capturedReject)
-    else this.#dispatcher.call(number, value, capturedResolve, capturedReject)
+    if (options !== undefined) this.#runWith(number, value, options, captured)
+    else this.#dispatcher.call(number, value, captured, undefined)
     return promise
   }
 
-  #runWith(number: number, value: unknown, options: CallOptions, resolve: Resolve, reject: Reject): void {
+  #runWith(number: number, value: unknown, options: CallOptions, resolve: Resolve): void {
     try {
-      this.#dispatcher.place(this.#callOf(number, value, options, resolve, reject))
+      this.#dispatcher.place(this.#callOf(number, value, options, resolve, undefined))
     } catch (error) {
-      reject(error)
+      rejectThrough(resolve, error)
     }
   }
 
-  #callOf(number: number, value: unknown, options: CallOptions, resolve: Resolve, reject: Reject): Call {
+  #callOf(number: number, value: unknown, options: CallOptions, resolve: Resolve, reject: Reject | undefined): Call {
     const spec = checkCallOptions(options, this.workers)
     const { listener } = spec
     if (listener === undefined) return makeCall(number, value, resolve, reject, spec)
     const { reports } = this.#dispatcher
     const ended = (tell: (outcome: unknown) => void) => (outcome: unknown): void => {
       reports.end(listener)
-      tell(outcome)
+      queueMicrotask(() => tell(outcome)) // reports come in microtasks, too
     }
-    return makeCall(number, value, ended(resolve), ended(reject), spec)
+    return makeCall(number, value, ended(resolve), ended(reject ?? ((error) => rejectThrough(resolve, error))), spec)
   }
 
   /**
@@ -429,9 +428,40 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   push(name: string, value?: unknown, options?: CallOptions): boolean {
     const number = this.#numbers.get(name)
     if (number === undefined || this.#closed) throw this.#cannotRun(name)
-    const failed: Reject = (error) => this.#pushFailed(name, error)
+    const failed = this.#failedBy(number, name)
     if (options !== undefined) return this.#dispatcher.tryPlace(this.#callOf(number, value, options, ignore, failed))
     return this.#dispatcher.tryCall(number, value, ignore, failed)
+  }
+
+  /**
+   * `run` with callbacks instead of a promise, for when tasks are many and small: a promise is most of what such a task costs its caller.
+   * `onResult` or `onError` is called once, never before `call` has returned, and may call the group again. Without `onError` a failure is
+   * the event `failure`. What a callback throws is an uncaught exception, and harms no other task.
+   *
+   * @throws PercoreError ERR_PERCORE_NO_SUCH_HANDLER, ERR_PERCORE_INVALID_OPTION, ERR_PERCORE_CLOSED; everything else goes to `onError`
+   *
+   * @example
+   * ```ts
+   * import { ExecGroup } from 'percore'
+   * import type handlers from './handlers.js'
+   *
+   * const group = await ExecGroup.start<typeof handlers>(new URL('./handlers.js', import.meta.url))
+   * let total = 0
+   * for (let n = 0; n < 1000; n++) group.call('double', n, (doubled) => { total += doubled })
+   * await group.close() // waits for all of them
+   * console.log(total) // 999000
+   * ```
+   */
+  call<K extends HandlerName<H>>(
+    name: K, value: HandlerValue<H[K]>, onResult: (result: HandlerResult<H[K]>) => void, onError?: (error: unknown) => void, options?: CallOptions,
+  ): void
+  call(name: string, value: unknown, onResult: (result: never) => void, onError?: Reject, options?: CallOptions): void {
+    const number = this.#numbers.get(name)
+    if (number === undefined || this.#closed) throw this.#cannotRun(name)
+    if (typeof onResult !== 'function' || (onError !== undefined && typeof onError !== 'function')) throw noCallback(onResult, onError)
+    const failed = onError ?? this.#failedBy(number, name)
+    if (options !== undefined) this.#dispatcher.place(this.#callOf(number, value, options, onResult as Resolve, failed))
+    else this.#dispatcher.call(number, value, onResult as Resolve, failed)
   }
 
   /**
@@ -471,7 +501,9 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     const run = (name: string, value?: unknown, options?: PlacedOptions): Promise<unknown> => group.run(name, value, { ...options, worker })
     const ready = (): Promise<void> => this.ready({ worker })
     const push = (name: string, value?: unknown, options?: PlacedOptions): boolean => group.push(name, value, { ...options, worker })
-    return { worker, run: run as PlacedWorker<H>['run'], push, ready }
+    const call = (name: string, value: unknown, onResult: Resolve, onError?: Reject, options?: PlacedOptions): void =>
+      group.call(name, value, onResult, onError, { ...options, worker })
+    return { worker, run: run as PlacedWorker<H>['run'], push, call: call as PlacedWorker<H>['call'], ready }
   }
 
   /**
@@ -627,6 +659,11 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     process.emitWarning(problem, 'PercoreWarning')
   }
 
+  /** What a failure of that handler goes to when nobody waits for it. */
+  #failedBy(number: number, name: string): Reject {
+    return (this.#failed[number] ??= (error) => this.#pushFailed(name, error))
+  }
+
   #pushFailed(handler: string, error: unknown): void {
     if (error instanceof PercoreError && error.code === 'ERR_PERCORE_DROPPED') return // told by the event `drop`
     if (this.emit('failure', { handler, error }) || this.#warned) return
@@ -639,6 +676,11 @@ function ignore(): void {}
 
 function closedError(what: string): PercoreError {
   return new PercoreError('ERR_PERCORE_CLOSED', `${what}. Start a new one to run more tasks.`)
+}
+
+function noCallback(onResult: unknown, onError: unknown): PercoreError {
+  const [name, value] = typeof onResult === 'function' ? ['onError', onError] : ['onResult', onResult]
+  return new PercoreError('ERR_PERCORE_INVALID_OPTION', `${name} must be a function, not ${typeof value}. Use run for a promise, push for neither.`)
 }
 
 function balancerOf(option: Balancer | Placement | undefined): Balancer | Placement {

@@ -2,7 +2,7 @@
  * One worker of a group, seen as a place to run tasks. On the group's thread.
  */
 import type { CallOptions } from './call-options.js'
-import type { HandlerCall, HandlerName, HandlerResult, Handlers } from './handlers.js'
+import type { HandlerCall, HandlerName, HandlerResult, Handlers, HandlerValue } from './handlers.js'
 
 /** What a placed call may choose beside its worker. */
 export type PlacedOptions = Omit<CallOptions, 'worker' | 'key'>
@@ -28,6 +28,10 @@ export interface PlacedWorker<H extends Handlers> {
   run<K extends HandlerName<H>>(name: K, ...call: HandlerCall<H[K], PlacedOptions>): Promise<HandlerResult<H[K]>>
   /** `ExecGroup.push` to this worker: false when it is full. */
   push<K extends HandlerName<H>>(name: K, ...call: HandlerCall<H[K], PlacedOptions>): boolean
+  /** `ExecGroup.call` on this worker. */
+  call<K extends HandlerName<H>>(
+    name: K, value: HandlerValue<H[K]>, onResult: (result: HandlerResult<H[K]>) => void, onError?: (error: unknown) => void, options?: PlacedOptions,
+  ): void
   /** `ExecGroup.ready` for this worker. */
   ready(): Promise<void>
 }

@@ -5,7 +5,7 @@
  * Invariant: a call that is refused or dropped is told so exactly once; whoever awaits room is woken when some comes back, or told that none will.
  */
 import { PercoreError } from '../base/index.js'
-import type { Call } from './call.js'
+import { type Call, failCall } from './call.js'
 import type { WaitingLines } from './waiting.js'
 
 /** What happens to a call of `run` when all workers it may go to are full; see `ExecGroupOptions.whenFull`. */
@@ -58,7 +58,7 @@ export class Pressure {
     if (waiting.limited >= maxQueue && !call.exempt) {
       const dropped = policy === 'drop-oldest' ? (waiting.removeOldest() ?? call) : call
       if (policy === 'drop-oldest' || policy === 'drop-newest') this.#drop(dropped)
-      else call.reject(queueFull(waiting.limited))
+      else failCall(call, queueFull(waiting.limited))
       if (dropped === call) return false
     }
     waiting.push(call)
@@ -121,7 +121,8 @@ export class Pressure {
 
   #drop(call: Call): void {
     this.dropped++
-    call.reject(new PercoreError('ERR_PERCORE_DROPPED', `the task was dropped, since ${this.#parts.maxQueue} were waiting. Send less, or raise maxQueue.`))
+    const message = `the task was dropped, since ${this.#parts.maxQueue} were waiting. Send less, or raise maxQueue.`
+    failCall(call, new PercoreError('ERR_PERCORE_DROPPED', message))
     queueMicrotask(() => this.#parts.events.dropped(call.handler, call.value))
   }
 }

@@ -4,61 +4,98 @@
  *
  * Invariant: an index is either free or names one task, and its generation counts the tasks it has named. So a completion
  * that carries an older generation is of a task that was settled otherwise, and is ignored.
+ *
+ * ```
+ *  words, four per task     generation │ position in its worker's lane │ worker, or −1 when free │ next free index
+ *  functions, two per task  resolve │ reject
+ * ```
+ *
+ * What belongs to one task lies together, since it is touched together: with thousands in flight each array of its own would be a cache miss.
+ * A function stored here is young and the array old, so each store costs V8 a note for the garbage collector. That is why a promise is
+ * remembered by one function, not two.
  */
+import { invariant } from '../base/index.js'
 
 export type Resolve = (value: unknown) => void
 export type Reject = (error: unknown) => void
 
+/** How a promise is told of a failure through its resolving function: it follows one that is rejected already. */
+export function rejectThrough(resolve: Resolve, error: unknown): void {
+  resolve(Promise.reject(error)) // adopted at once, so never unhandled on its own
+}
+
+const positionAt = 1
+const workerAt = 2
+const nextFreeAt = 3
+const none = -1
+
 export class TaskSlab {
-  readonly resolve: Resolve[] = []
-  readonly reject: Reject[] = []
-  readonly generation: Int32Array
-  /** Where the task lies in its worker's lane. */
-  readonly position: Int32Array
-  /** The worker, plus one; 0 for a free index, so that memory is not touched before it is used. */
-  readonly #holder: Int32Array
-  readonly #free: Int32Array
-  #freeTop = 0
+  /** A task's generation is at four times its index. */
+  readonly words: Int32Array
+  readonly #functions: (Resolve | Reject | undefined)[] = []
+  #firstFree = none
+  #used = 0
 
   /** `capacity` indices at most; none takes memory before it is used. */
   constructor(capacity: number) {
-    this.generation = new Int32Array(capacity)
-    this.position = new Int32Array(capacity)
-    this.#holder = new Int32Array(capacity)
-    this.#free = new Int32Array(capacity)
+    this.words = new Int32Array(4 * capacity)
   }
 
   /** The index that `take` will take. */
   next(): number {
-    return this.#freeTop > 0 ? this.#free[this.#freeTop - 1] : this.resolve.length
+    return this.#firstFree !== none ? this.#firstFree : this.#grow()
   }
 
-  take(worker: number, position: number, resolve: Resolve, reject: Reject): void {
-    const task = this.next()
-    if (this.#freeTop > 0) this.#freeTop--
-    this.resolve[task] = resolve
-    this.reject[task] = reject
-    this.position[task] = position
-    this.#holder[task] = worker + 1
+  /** Takes the index that `next` gave. */
+  take(task: number, worker: number, position: number, resolve: Resolve, reject: Reject | undefined): void {
+    const { words } = this
+    const at = task << 2
+    this.#firstFree = words[at + nextFreeAt]
+    words[at + positionAt] = position
+    words[at + workerAt] = worker
+    this.#functions[task << 1] = resolve
+    if (reject !== undefined) this.#functions[(task << 1) + 1] = reject
   }
 
-  /** Frees the index; returns the worker that held the task. The callbacks must not keep anything alive. */
-  retire(task: number): number {
-    const worker = this.#holder[task] - 1
-    this.resolve[task] = forget
-    this.reject[task] = forget
-    this.generation[task] = (this.generation[task] + 1) | 0
-    this.#holder[task] = 0
-    this.#free[this.#freeTop++] = task
-    return worker
+  /** What gets the result. */
+  resolve(task: number): Resolve {
+    return this.#functions[task << 1] as Resolve
   }
 
-  /** The tasks that a worker holds. */
-  heldBy(worker: number): number[] {
-    const tasks: number[] = []
-    for (let task = 0; task < this.resolve.length; task++) if (this.#holder[task] === worker + 1) tasks.push(task)
-    return tasks
+  /** What gets a failure, for tasks whose `resolve` is a plain function; undefined when it is a promise's, see {@link rejectThrough}. */
+  reject(task: number): Reject | undefined {
+    return this.#functions[(task << 1) + 1]
+  }
+
+  /** Frees the index; the callbacks must not keep anything alive. */
+  retire(task: number): void {
+    const { words } = this
+    const at = task << 2
+    words[at]++
+    words[at + workerAt] = none
+    words[at + nextFreeAt] = this.#firstFree
+    this.#firstFree = task
+    this.#functions[task << 1] = undefined
+    if (this.#functions[(task << 1) + 1] !== undefined) this.#functions[(task << 1) + 1] = undefined
+  }
+
+  /** The tasks that a worker holds, and where they lie in its lane. */
+  heldBy(worker: number): { readonly task: number, readonly position: number }[] {
+    const held: { task: number, position: number }[] = []
+    for (let task = 0; task < this.#used; task++) {
+      if (this.words[4 * task + workerAt] === worker) held.push({ task, position: this.words[4 * task + positionAt] })
+    }
+    return held
+  }
+
+  #grow(): number {
+    const task = this.#used
+    invariant(4 * task < this.words.length, 'more tasks in flight than there are credits')
+    this.#used++
+    this.words[4 * task + workerAt] = none
+    this.words[4 * task + nextFreeAt] = none
+    this.#functions.push(undefined, undefined)
+    this.#firstFree = task
+    return task
   }
 }
-
-function forget(): void {}
