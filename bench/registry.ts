@@ -1,5 +1,8 @@
 /** Every bench there is. To add one: one file that exports `bench`, one line here. Any thread. */
 import { bench as breakEven } from './break-even.js'
+import { bench as rmq } from './exec/rmq.js'
+import { bench as taskSpawn } from './exec/task-spawn.js'
+import { bench as taskSwitch } from './exec/task-switch.js'
 import { bench as group } from './group.js'
 import type { Bench } from './harness/contract.js'
 import { bench as latency } from './latency.js'
@@ -12,4 +15,4 @@ import { bench as spawnBlocks } from './memory/spawn-blocks.js'
 import { bench as run } from './run.js'
 
 /** In the order in which they run and are listed. */
-export const benches: readonly Bench[] = [group, latency, breakEven, run, larson, mixed, midLarge, producerConsumer, spawnBlocks, grow]
+export const benches: readonly Bench[] = [group, latency, breakEven, run, larson, mixed, midLarge, producerConsumer, spawnBlocks, grow, taskSpawn, taskSwitch, rmq]

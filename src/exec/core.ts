@@ -187,7 +187,8 @@ export class Core implements TaskHost {
         this.#runFlagged(slot, group)
         continue
       }
-      const value = (fn[slot] as Call)(arg[slot])
+      const call = fn[slot] as Call // on its own: as a method of `fn` it would get that as its `this`
+      const value = call(arg[slot])
       if ((typeof value === 'object' && value !== null) || flags[slot] !== plain) {
         this.#returned(slot, group, value)
         continue
@@ -206,7 +207,7 @@ export class Core implements TaskHost {
     if ((flags & extra) !== 0 && slab.extra[slot]?.scope !== undefined) return this.#runScoped(slot, group)
     if ((flags & coroutine) !== 0) this.#resume(slot, group)
     else if ((flags & cancelled) !== 0) this.#fail(slot, this.#reason(slot))
-    else this.#returned(slot, group, (slab.fn[slot] as Call)(slab.arg[slot]))
+    else this.#returned(slot, group, call(slab.fn[slot] as Call, slab.arg[slot]))
   }
 
   #runScoped(slot: number, group: ReadyGroup): void {
@@ -217,7 +218,7 @@ export class Core implements TaskHost {
     try {
       if ((flags & coroutine) !== 0) this.#resume(slot, group)
       else if ((flags & cancelled) !== 0) this.#fail(slot, this.#reason(slot))
-      else this.#returned(slot, group, (slab.fn[slot] as Call)(slab.arg[slot]))
+      else this.#returned(slot, group, call(slab.fn[slot] as Call, slab.arg[slot]))
     } finally {
       this.scope = undefined
       this.attention &= ~attention.scope
@@ -355,6 +356,10 @@ export class Core implements TaskHost {
 }
 
 function nothing(): void {}
+
+function call(fn: Call, arg: unknown): unknown {
+  return fn(arg)
+}
 
 function notAWait(value: unknown): string {
   return `a coroutine yielded ${typeof value === 'object' ? 'an object' : String(value)}; use yield* with what an Exec can wait for, or a bare yield to give way`

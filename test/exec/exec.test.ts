@@ -37,6 +37,17 @@ test('a function that returns an object is over, and the object its result', asy
   assert.deepEqual([...await list], [1, 2])
 })
 
+test('a task gets its argument and nothing else: no this, no second argument', () => {
+  const { exec, errors } = startExec()
+  const seen: unknown[] = []
+  function look(this: unknown, ...args: unknown[]): void { seen.push(this, args) }
+  exec.spawn(look as (arg: string) => void, 'a')
+  exec.fork(look as (arg: string) => void, 'b')
+  exec.runUntilIdle()
+  assert.deepEqual(seen, [undefined, ['a'], undefined, ['b']])
+  assert.deepEqual(errors, [])
+})
+
 test('a coroutine gives way at a bare yield, and its return value is the result', async () => {
   const { exec } = startExec()
   const ran: string[] = []
