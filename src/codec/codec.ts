@@ -8,7 +8,7 @@
 import { PercoreError, type Words } from '../base/index.js'
 import type { Ptr } from '../memory/index.js'
 import { type ErrorRecord, errorOf, isErrorObject, recordOf } from './error-record.js'
-import { hostStructuredFormat, type StructuredFormat } from './host.js'
+import { hostStructuredFormat, type StructuredFormat, unclearedBytes } from './host.js'
 import { notCloneable } from './not-cloneable.js'
 import { createPlainReader } from './plain-read.js'
 import { createPlainWriter } from './plain-write.js'
@@ -16,6 +16,9 @@ import type { ShapeSheet } from './shapes.js'
 import { type CodecHeap, SharedBlock } from './shared-block.js'
 import { blockBit, inlineBytes, kind, kindMask, thrownBit } from './tags.js'
 import { isLatin1, readLatin1, readUtf16, textAreaOf, writeLatin1, writeUtf16 } from './text.js'
+
+/** From here on it is worth a call into the host not to clear memory that is overwritten at once. */
+const unclearedMin = 32_768
 
 /**
  * One thread's encoder and decoder. `at` is the index of the descriptor's length word; `at + 1` must be a multiple of 4.
@@ -33,6 +36,8 @@ export interface Codec {
   /**
    * The value; for an error tag, what was thrown. Frees the block: the descriptor must not be decoded or released again. A
    * {@link SharedBlock} now belongs to this thread.
+   *
+   * Throws ERR_PERCORE_NOT_CLONEABLE for what the engine wrote and cannot read: an error that is its own cause, a WebAssembly.Module.
    */
   decode(tag: number, at: number): unknown
   /** Frees the block, if there is one, of a value nobody will decode. */
@@ -243,13 +248,31 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
       case kind.latin1: return readLatin1(text, offset, length)
       case kind.utf16: return readUtf16(text, offset, length / 2)
       case kind.plain: return readPlain(offset, length)
-      case kind.bytes: return u8.slice(offset, offset + length)
-      case kind.structured: return format.deserialize(u8.subarray(offset, offset + length))
+      case kind.bytes: return length < unclearedMin ? u8.slice(offset, offset + length) : copyLarge(offset, length)
+      case kind.structured: return rebuild(offset, length)
       case kind.error: return errorOf(readPlain(offset, length) as ErrorRecord)
-      case kind.structuredError: return errorOf(format.deserialize(u8.subarray(offset, offset + length)) as ErrorRecord)
+      case kind.structuredError: return errorOf(rebuild(offset, length) as ErrorRecord)
       case kind.lostError: return lost(readLatin1(text, offset, length))
     }
     throw new PercoreError('ERR_PERCORE_INVARIANT', `broken invariant: a descriptor with the unknown tag ${valueKind}. Please report this.`)
+  }
+
+  function copyLarge(offset: number, length: number): Uint8Array {
+    const bytes = unclearedBytes(length)
+    bytes.set(u8.subarray(offset, offset + length))
+    return bytes
+  }
+
+  function rebuild(offset: number, length: number): unknown {
+    try {
+      return format.deserialize(u8.subarray(offset, offset + length))
+    } catch (cause) {
+      throw new PercoreError(
+        'ERR_PERCORE_NOT_CLONEABLE',
+        `the value was sent and cannot be rebuilt on this thread (${reasonOf(cause)}). An error that is its own cause and a WebAssembly.Module are such.`,
+        { cause },
+      )
+    }
   }
 
   function release(tag: number, at: number): void {
@@ -270,6 +293,10 @@ function refuseDetached(value: Uint8Array): void {
       { cause },
     )
   }
+}
+
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause)
 }
 
 function lost(excerpt: string): PercoreError {

@@ -21,7 +21,7 @@ export interface StructuredFormat {
 }
 
 interface NodeGlobals {
-  readonly Buffer?: { from(buffer: ArrayBufferLike, byteOffset: number, length: number): TextBuffer }
+  readonly Buffer?: { from(buffer: ArrayBufferLike, byteOffset: number, length: number): TextBuffer, allocUnsafeSlow?(length: number): Uint8Array }
   readonly process?: { getBuiltinModule?(name: string): unknown }
 }
 
@@ -40,6 +40,12 @@ const host: NodeGlobals = globalThis as unknown as NodeGlobals
 export function textBufferOf(bytes: Uint8Array): TextBuffer | undefined {
   const buffer = host.Buffer?.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   return typeof buffer?.latin1Slice === 'function' && typeof buffer.latin1Write === 'function' ? buffer : undefined
+}
+
+/** Bytes of their own memory, with whatever was in it: clearing 64 KiB costs more than copying it. */
+export function unclearedBytes(length: number): Uint8Array {
+  const bytes = host.Buffer?.allocUnsafeSlow?.(length)
+  return bytes?.buffer.byteLength === length ? new Uint8Array(bytes.buffer) : new Uint8Array(length)
 }
 
 function builtin(name: string): unknown {

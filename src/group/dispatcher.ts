@@ -456,8 +456,14 @@ export class Dispatcher implements LoadView {
         this.#codec.release(head >>> 16, slot + payloadAt)
         continue
       }
-      values[settled] = this.#codec.decode(head >>> 16, slot + payloadAt)
-      tasks[settled++] = (task << 1) | ((head & 0xffff) === ok ? 0 : 1)
+      let failed = (head & 0xffff) === ok ? 0 : 1
+      try {
+        values[settled] = this.#codec.decode(head >>> 16, slot + payloadAt)
+      } catch (error) {
+        values[settled] = error // what a worker could send need not be what this thread can rebuild
+        failed = 1
+      }
+      tasks[settled++] = (task << 1) | failed
     }
     this.#credits[worker] += settled
     this.inFlightTotal -= settled

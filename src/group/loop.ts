@@ -140,10 +140,9 @@ export function createLoop(parts: LoopParts): Loop {
     const task = i32[at + descriptor.task]
     const generation = i32[at + descriptor.generation]
     const handler = head & 0xffff
-    const value = codec.decode(head >>> 16, at + descriptor.payload)
     let result: unknown
     try {
-      result = handlers[handler](value as never, context)
+      result = handlers[handler](codec.decode(head >>> 16, at + descriptor.payload) as never, context)
     } catch (error) {
       return fail(task, generation, error)
     }

@@ -57,11 +57,37 @@ const { plain } = fc.letrec<{ plain: unknown }>((tie) => ({
   plain: fc.oneof({ depthSize: 'small', withCrossShrink: true }, scalar, fc.array(tie('plain'), { maxLength: 8 }), objectOf(tie('plain'))),
 }))
 
+const viewClasses = [Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array, Float64Array, BigInt64Array, BigUint64Array]
+const buffer = fc.oneof(fc.uint8Array({ minLength: 8, maxLength: 64 }).map((bytes) => bytes.buffer),
+  fc.nat(40).map((length) => new ArrayBuffer(length + 8, { maxByteLength: length + 20 })))
+/** Views of every kind, with an offset, of their own or of one another's buffer. */
+const views = fc.tuple(fc.array(buffer, { minLength: 1, maxLength: 2 }), fc.array(fc.tuple(fc.nat(viewClasses.length), fc.nat(1), fc.nat(7), fc.nat(7)), { maxLength: 4 }))
+  .map(([buffers, choices]) => choices.map(([kindIndex, which, offset, length]) => {
+    const of = buffers[which % buffers.length]!
+    const type = viewClasses[kindIndex]
+    if (type === undefined) return new DataView(of, Math.min(offset, of.byteLength))
+    const size = type.BYTES_PER_ELEMENT
+    const from = Math.min(offset, of.byteLength / size >> 0) * size
+    return new type(of, from, Math.min(length, (of.byteLength - from) / size >> 0))
+  }))
+class Point {
+  x = 1
+  #hidden = 2
+  get sum(): number { return this.x + this.#hidden }
+}
+const errorClasses = [Error, TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError]
+const error = fc.tuple(fc.constantFrom(...errorClasses), fc.string(), fc.option(scalar), fc.boolean()).map(([type, message, cause, more]) =>
+  Object.assign(cause === null ? new type(message) : new type(message, { cause }), more ? { code: 'E_MORE', name: 'Custom' } : {}))
+
 const exotic = fc.oneof(
-  fc.bigInt(), fc.date({ noInvalidDate: true }), fc.constantFrom(/a+/gi, new String('boxed'), new Number(-0), new Boolean(false), Object(7n)),
+  fc.bigInt(), fc.date({ noInvalidDate: true }), fc.constantFrom(/a+/gi, /\u{1f600}/uy, new String('boxed'), new String('\ud800'), new Number(-0), new Number(NaN), new Boolean(false), Object(7n)),
   fc.uint8Array(), fc.float64Array().map((array) => array.subarray(array.length >> 1)), fc.uint8Array().map((array) => array.buffer),
-  fc.uint8Array().map((array) => new DataView(array.buffer)), fc.uint8Array().map((array) => Buffer.from(array)),
-  fc.sparseArray(scalar, { maxLength: 20 }), fc.string().map((message) => new RangeError(message, { cause: { message } })),
+  views, buffer, fc.uint8Array().map((array) => Buffer.from(array)), error,
+  fc.array(error, { maxLength: 3 }).map((errors) => new AggregateError(errors, 'all of them', { cause: errors[0] })),
+  fc.sparseArray(scalar, { maxLength: 20 }), fc.sparseArray(scalar, { maxLength: 6 }).map((array) => Object.assign(array, { named: 1 })),
+  fc.constant(new Point()), scalar.map((value) => ({ get computed() { return value } })), scalar.map((value) => Object.freeze([value, value])),
+  fc.constantFrom(new (class extends Map<number, number> {})([[1, 2]]), new (class extends Array<unknown> {})(3), new (class extends Date {})(3), Object.assign(new Set([1]), { lost: 1 })),
+  fc.constantFrom('k'.repeat(70_000), '\u4e00'.repeat(300)).map((name) => ({ [name]: name.length })),
 )
 const { any } = fc.letrec<{ any: unknown }>((tie) => ({
   any: fc.oneof({ depthSize: 'small', withCrossShrink: true }, scalar, exotic, fc.array(tie('any'), { maxLength: 6 }), objectOf(tie('any')),
@@ -81,6 +107,59 @@ test('plain data comes back as structuredClone gives it', () => {
 
 test('everything structuredClone takes comes back as structuredClone gives it', () => {
   fc.assert(fc.property(any.filter((value) => !(value instanceof Uint8Array)), assertClones), { seed, numRuns: 3000 })
+})
+
+const poisons: readonly (readonly [RegExp, () => unknown])[] = [
+  [/is a function \(late\)/, () => function late() {}], [/is a symbol \(Symbol\(s\)\)/, () => Symbol('s')], [/is a Promise.*Await it/, () => Promise.resolve()],
+  [/is a WeakMap/, () => new WeakMap()], [/is a Proxy/, () => new Proxy({}, {})], [/is a Proxy/, () => new Proxy([], {})], [/is a Generator/, () => (function* () {})()],
+  [/is a WeakRef/, () => new WeakRef({})], [/cannot be read \(boom\)/, () => ({ get bad() { throw new Error('boom') } })],
+]
+type Step = readonly [text: string, wrap: (inner: unknown) => unknown]
+const steps: readonly Step[] = [
+  ['.a', (inner) => ({ x: 1, a: inner })], ['["b-c"]', (inner) => ({ 'b-c': inner })], ['[2]', (inner) => [0, 'one', inner]], ['.get("k")', (inner) => new Map([['k', inner]])],
+  ['.cause', (inner) => new Error('outer', { cause: inner })],
+]
+
+test('what structuredClone refuses is refused wherever it lies, by the path to it, and leaves nothing behind', () => {
+  fc.assert(fc.property(fc.constantFrom(...poisons), fc.array(fc.constantFrom(...steps), { maxLength: 5 }), ([reason, make], way) => {
+    const poison = make()
+    const value = way.reduceRight<unknown>((inner, [, wrap]) => wrap(inner), poison)
+    assert.throws(() => structuredClone(value))
+    const path = `value${way.map(([text]) => text).join('')}`
+    assert.throws(() => codec.encode(value, at), (refusal: unknown) => {
+      assert.ok(refusal instanceof PercoreError)
+      assert.equal(refusal.code, 'ERR_PERCORE_NOT_CLONEABLE')
+      assert.match(refusal.message, reason)
+      assert.ok(refusal.message.startsWith(`${path} `) || refusal.message.startsWith(`${path}.bad `), `${refusal.message} does not name ${path}`)
+      return true
+    })
+    assert.equal(live(), 0)
+    assert.deepEqual(trip({ next: [1] }), { next: [1] })
+  }), { seed, numRuns: 500 })
+})
+
+test('what lives in the host, not in the data, is refused with its name', async () => {
+  const { port1 } = new MessageChannel()
+  const key = await crypto.subtle.generateKey({ name: 'HMAC', hash: 'SHA-256' }, true, ['sign'])
+  const memory = new SharedArrayBuffer(8)
+  const cases: [RegExp, unknown][] = [
+    [/^value is a SharedArrayBuffer.*workerData/, memory], [/^value\.view is an Int32Array.*workerData/, { view: new Int32Array(memory) }], [/^value is a Blob/, new Blob(['x'])],
+    [/^value\[0\] is a CryptoKey/, [key]], [/^value is a MessagePort/, port1],
+    [/^value is nested too deeply/, Array.from({ length: 100_000 }).reduce((inner) => [inner], 0)],
+  ]
+  for (const [message, value] of cases) assert.throws(() => codec.encode(value, at), { code: 'ERR_PERCORE_NOT_CLONEABLE', message })
+  port1.close()
+  assert.equal(live(), 0)
+})
+
+test('what the engine writes and cannot read fails where it is read, with a code, and frees its block', () => {
+  const wasm = Reflect.get(globalThis, 'WebAssembly') as { Module: new (code: Uint8Array) => object }
+  const looped = new Error('round')
+  looped.cause = looped
+  for (const value of [looped, { inside: [looped] }, new wasm.Module(Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0))]) {
+    assert.throws(() => trip(value), { code: 'ERR_PERCORE_NOT_CLONEABLE', message: /cannot be rebuilt/ })
+    assert.equal(live(), 0)
+  }
 })
 
 test('plain data does not need the engine\'s serialiser, and what only looks plain does not escape it', () => {
@@ -178,12 +257,12 @@ test('what structuredClone refuses is refused with what, where and what to do, a
     [new Map([[() => 1, 1]]), /^the key #0 of value is a function/],
     [new Set(['a', Symbol('b')]), /^\[\.\.\.value\]\[1\] is a symbol/],
     [{ 'a b': { done: Promise.resolve() } }, /^value\["a b"\]\.done is a Promise.*Await/],
-    [{ proxy: new Proxy({ a: 1 }, {}) }, /^value\.proxy is an object/],
+    [{ proxy: new Proxy({ a: 1 }, {}) }, /^value\.proxy is a Proxy/],
     [[new Proxy([], {})], /^value\[0\] is/],
     [{ port: new MessageChannel().port1 }, /^value\.port is a MessagePort/],
     [{ memory: new SharedArrayBuffer(8) }, /^value\.memory is a SharedArrayBuffer.*workerData/],
     [new Error('outer', { cause: () => 1 }), /^value\.cause is a function/],
-    [{ get broken() { throw new TypeError('from the getter') } }, /^value is an object.*from the getter/],
+    [{ get broken() { throw new TypeError('from the getter') } }, /^value\.broken cannot be read \(from the getter\)/],
   ]
   for (const [value, message] of cases) {
     assert.throws(() => codec.encode(value, at), (error) => {

@@ -70,3 +70,19 @@ test('rows of many shapes stay themselves while the workers that carry them die 
   assert.equal(deaths, 3)
   assert.deepEqual(group.audit().problems, [])
 })
+
+test('a value that cannot be rebuilt fails its own call, on either side, and no thread', async () => {
+  await using group = await startGroup({ workers: 1 })
+  const looped = new Error('round')
+  looped.cause = looped
+  const refused = { code: 'ERR_PERCORE_NOT_CLONEABLE', message: /cannot be rebuilt/ }
+  await assert.rejects(group.run('echo', [looped]), refused)
+  const returnsLoop = (): unknown => {
+    const error = new Error('round')
+    error.cause = error
+    return [error]
+  }
+  await assert.rejects(group.runFunction(returnsLoop), refused)
+  assert.equal(await group.run('double', 21), 42)
+  assert.equal(group.stats().workers[0].restarts, 0)
+})
