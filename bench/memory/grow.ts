@@ -21,7 +21,8 @@ const discardedThreads = 8
 /** Sizes of a thread's first blocks: those of the default plan, in an order that mixes them. */
 const firstSizes = mixedUp(defaultPlan.flatMap(({ bytes, count }) => Array.from({ length: count }, () => bytes)))
 
-const ours: readonly Contender[] = [{ ...percore, params: { prewarm: 'none' } }, { ...percore, params: { prewarm: 'default' } }]
+/** Threads that prewarm by the default plan, or with what earlier threads have learned by doing the same. */
+const ours = ['none', 'default', 'adaptive'].map((prewarm): Contender => ({ ...percore, params: { prewarm } }))
 
 export const bench: Bench = {
   name: 'grow',
@@ -96,11 +97,14 @@ function timeFill(fillTable: ReturnType<typeof fillTableIn>, table: Int32Array):
 function measureFirst({ params, input }: Job): readonly Reading[] {
   const sizes = String(input['sizes']).split(',').map(Number)
   const threads = Number(input['fresh_threads'])
-  const { heap: { handle }, words } = openPercore(2 ** 30, { records: threads + discardedThreads + 1 })
+  const { prewarm } = params
+  const records = threads + discardedThreads + 1
+  const { heap: { handle }, words } = openPercore(2 ** 30, { records, ...prewarm === 'adaptive' && { prewarm } })
   const latencies = new Float64Array(threads * sizes.length)
   for (let thread = -discardedThreads; thread < threads; thread++) {
     const heap = attachHeap(handle)
-    if (params['prewarm'] === 'default') heap.prewarm()
+    if (prewarm === 'default') heap.prewarm()
+    else if (prewarm === 'adaptive') heap.idle()
     for (const [i, size] of sizes.entries()) {
       const start = performance.now()
       const block = heap.malloc(size)
@@ -109,6 +113,7 @@ function measureFirst({ params, input }: Job): readonly Reading[] {
       const elapsedMs = performance.now() - start
       if (thread >= 0) latencies[thread * sizes.length + i] = elapsedMs * 1000
     }
+    if (thread < 0) heap.idle()
   }
   const sorted = latencies.sort()
   return [{ metric: 'latency_us_p50', value: quantile(sorted, 0.5) }, { metric: 'latency_us_p99', value: quantile(sorted, 0.99) }]

@@ -60,7 +60,7 @@ export interface SharedHeap {
   trim(): void
   /**
    * Makes blocks ready before they are needed: carved and touched, so that the first allocation costs what the thousandth does. Default:
-   * {@link defaultPlan}; 'learned': what the busiest thread of this heap has in use now, up to 2 MiB. Returns the bytes made ready.
+   * {@link defaultPlan}; 'learned': what the busiest thread of this heap has in use now, up to 2 MB. Returns the bytes made ready.
    */
   prewarm(plan?: PrewarmPlan | 'learned'): number
   /** Touches `bytes` of free memory in this thread's reach, whatever it will be used for. Returns the bytes touched. */
@@ -105,10 +105,15 @@ export interface HeapOptions {
   readonly debug?: boolean
   /**
    * Whether a thread may take over a page of a living thread that neglects it, before it takes a new one. 'off' is the default and the
-   * best measured; 'gated' asks five conditions. For experiments only: 'eager' asks none, and 'ungated' moreover prefers other threads' pages
-   * and new ones to the thread's own.
+   * best measured; 'gated' asks five conditions. For experiments only: 'eager' asks none, and 'ungated' moreover prefers pages of others and
+   * new ones to the thread's own.
    */
   readonly adoption?: 'off' | 'gated' | 'eager' | 'ungated'
+  /**
+   * 'adaptive': a thread that calls {@link SharedHeap.idle} (or parks) makes ready what it had to carve anew since it did so last, at most
+   * 2 MB; a thread that is new starts with what others have learned. Default: nothing is made ready but by {@link SharedHeap.prewarm}.
+   */
+  readonly prewarm?: 'adaptive'
   /** How a thread's share grows: first chunk 1 MiB, doubling `levels` = 3 times, to at most 8 MiB. Multiples of 1 MiB. */
   readonly chunks?: { readonly firstBytes?: number; readonly maxBytes?: number; readonly levels?: number }
 }

@@ -10,7 +10,7 @@
  *  classes.ts   sizes and the stride      remote.ts  frees across threads       audit.ts   every invariant, checked
  *  reserve.ts   64 KiB units, one bit     reuse.ts   the must-reuse gate        stats.ts   every branch, counted
  *  arena.ts     chunks of the reserve     large.ts   runs of units              faults.ts  what is said when it is wrong
- *  lend.ts      records of absent threads
+ *  lend.ts      records of absent threads learn.ts   what will be needed again
  * ```
  *
  * The fast paths below are everything a malloc or free costs while a page has blocks: loads and stores of a few words of shared memory,
@@ -28,6 +28,7 @@ import { guard } from './debug.js'
 import { badPointer } from './faults.js'
 import { freeLarge, takeLarge } from './large.js'
 import * as layout from './layout.js'
+import { adapt } from './learn.js'
 import { park, unpark } from './lend.js'
 import { freeAtEdge } from './page.js'
 import { defaultPlan, learnPlan, prewarm, type PrewarmPlan, pretouch } from './prewarm.js'
@@ -41,8 +42,8 @@ import { homeWord, type Ptr, type View, viewOf } from './view.js'
 // V8 reads an imported binding from memory at each use and folds a constant of the module itself: mixed went from 89 to 110 Mops/s.
 const { CLASS_BYTES_MAX, CLASS_COUNT, classBytes, classOf } = classes
 const { CLASS_LARGE, HOME_DISTANCE, HOME_LARGE, MARK, MARK_KEY, R_ACTIVE, UNIT_BYTES, UNIT_SHIFT } = layout
-const { GRANULE_BYTES, HEADER_WORDS, H_ADOPTION, H_CHUNK_FIRST, H_CHUNK_LEVELS, H_CHUNK_MAX, H_DEBUG, H_END_WORD, H_MAGIC } = layout
-const { H_RECORDS, MAGIC_VALUE } = layout
+const { GRANULE_BYTES, HEADER_WORDS, H_ADAPTIVE, H_ADOPTION, H_CHUNK_FIRST, H_CHUNK_LEVELS, H_CHUNK_MAX, H_DEBUG } = layout
+const { H_END_WORD, H_MAGIC, H_RECORDS, MAGIC_VALUE } = layout
 
 const RECORDS_DEFAULT = 64
 
@@ -84,6 +85,7 @@ export function createHeap(options: HeapOptions): SharedHeap {
   i32[H_CHUNK_LEVELS] = chunks.levels ?? 3
   i32[H_ADOPTION] = adoptionModes[adoption]
   i32[H_DEBUG] = debug ? 1 : 0
+  i32[H_ADAPTIVE] = options.prewarm === 'adaptive' ? 1 : 0
   i32[H_MAGIC] = MAGIC_VALUE
   return open(buffer, byteOffset, geometry)
 }
@@ -164,6 +166,7 @@ function bind(v: View, handle: HeapHandle): SharedHeap {
   const { endUnit } = geometry
   const mine = homeWord(me)
   const freeRemote = bindFreeRemote(v)
+  const isAdaptive = i32[geometry.base + H_ADAPTIVE] === 1 && geometry.debugMap === 0 // it would write into poisoned blocks
 
   function tryMalloc(bytes: number): Ptr {
     if (bytes <= CLASS_BYTES_MAX && bytes >= 0) {
@@ -283,6 +286,7 @@ function bind(v: View, handle: HeapHandle): SharedHeap {
     idle(): void {
       flush(v)
       for (let c = 0; c < CLASS_COUNT; c++) drainPending(v, c)
+      if (isAdaptive) adapt(v, (bytes) => takeBlock(v, bytes, false) as Ptr, free) // takes no other thread's memory
     },
     trim(): void {
       flush(v)

@@ -6,7 +6,7 @@
  * ```text
  *  byteOffset                                                                                                byteOffset + byteLength
  *  | header | records | ready bits | unit bitmap | granules | columns of page metadata | remote lines | … | unit | … | unit |
- *    1 KiB    2 KiB each             1 bit/unit    4 B/16 units  4 B/unit each            64 B/unit          64 KiB each, aligned
+ *    1 KiB    2¼ KiB each            1 bit/unit    4 B/16 units  4 B/unit each            64 B/unit          64 KiB each, aligned
  * ```
  *
  * Every address is an index of a 4-byte word of the whole buffer, so `pointer >>> UNIT_SHIFT` is the unit, and the column `home`
@@ -37,6 +37,8 @@ export const H_CHUNK_MAX = 5
 export const H_CHUNK_LEVELS = 6
 export const H_DEBUG = 7
 export const H_ADOPTION = 8
+/** 1 when idle threads make ready what they have learned (learn.ts). */
+export const H_ADAPTIVE = 9
 export const HEADER_WORDS = 256
 
 /** What records reserve from the common reserve at a time: 1 MiB, 16 units. */
@@ -166,7 +168,11 @@ export const R_ARMING: number = R_OWED + 13
 export const R_PENDING: number = alignUp(R_OWED + 14, LINE_WORDS) + LINE_WORDS
 export const R_COUNTERS: number = R_PENDING + CLASS_SLOTS + LINE_WORDS
 export const COUNTER_SLOTS = 48
-export const RECORD_WORDS: number = alignUp(R_COUNTERS + COUNTER_SLOTS * 2, 64)
+/** Of the adaptive prewarm (learn.ts), by class: blocks carved since the holder was idle, blocks wanted ready; how active it had been by then. */
+export const R_FRESH: number = R_COUNTERS + COUNTER_SLOTS * 2
+export const R_LEARNED: number = R_FRESH + CLASS_SLOTS
+export const R_LEARNED_AT: number = R_LEARNED + CLASS_SLOTS
+export const RECORD_WORDS: number = alignUp(R_LEARNED_AT + 1, 64)
 
 export const RECORD_FRESH = 0
 export const RECORD_LIVE = 1

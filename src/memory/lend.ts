@@ -26,7 +26,7 @@ import { invariant, shared } from '../base/index.js'
 import { R_BORROWED, R_STATE, RECORD_BORROWED, RECORD_LIVE, RECORD_PARKED, RECORD_PARKED_BORROWED, RECORD_POOLED } from './layout.js'
 import { recordWord, type View } from './view.js'
 
-/** How often a record that is out is looked at again, and for how long each time; it comes back in microseconds unless its borrower died. */
+/** How often a record that is out is looked at again, and for how long; it comes back in microseconds unless its borrower died. */
 const WAIT_MS = 1
 const SPINS = 50_000
 const ROUNDS_MAX = 60_000

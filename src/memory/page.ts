@@ -26,8 +26,8 @@ import { homeWord, remoteAt, usedOf, type View } from './view.js'
 // Local names, because V8 does not fold imported bindings (heap.ts).
 const { capacities, CLASS_COUNT, spans, strideMagic, strideWords } = classes
 const { CLASS_NONE, D_NEVER, EDGE_ANY, HOME_DISOWNED, MARK, MARK_KEY, PENDING_NEXT, REMOTE, REMOTE_ARMED, REMOTE_COUNT_MASK } = layout
-const { REMOTE_COUNT_SHIFT, REMOTE_FIRST_MASK, R_ACTIVE, R_ARMING, R_EMPTY_MID, R_EMPTY_SMALL, R_PARTIAL, R_RUN_END, R_RUN_START } = layout
-const { STATE_ACTIVE, STATE_EMPTY, STATE_FULL, STATE_PARTIAL, UNIT_SHIFT, UNIT_WORDS } = layout
+const { REMOTE_COUNT_SHIFT, REMOTE_FIRST_MASK, R_ACTIVE, R_ARMING, R_EMPTY_MID, R_EMPTY_SMALL, R_FRESH, R_PARTIAL, R_RUN_END } = layout
+const { R_RUN_START, STATE_ACTIVE, STATE_EMPTY, STATE_FULL, STATE_PARTIAL, UNIT_SHIFT, UNIT_WORDS } = layout
 
 /** Words carved at a time: building the list of a whole page at once would touch all of it. */
 const CARVE_WORDS = 1024
@@ -99,6 +99,7 @@ export function extend(v: View, page: number): boolean {
   i32[limit - stride] = 0
   pages.free[page] = first
   pages.limit[page] = limit
+  i32[v.record + R_FRESH + pages.class[page]!]! += count
   v.f64[v.counters + C.extensions]! += 1
   return true
 }

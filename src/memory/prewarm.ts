@@ -39,7 +39,7 @@ export const defaultPlan: PrewarmPlan = [
 ]
 
 /** A learned plan stops here. */
-const LEARNED_BYTES_MAX = 2 * KIB * KIB
+const LEARNED_BYTES_MAX = 2_000_000
 
 /** Takes, touches and frees the blocks of the plan; returns how many bytes are ready. A full heap ends it early, without an error. */
 export function prewarm(v: View, plan: PrewarmPlan, tryMalloc: (bytes: number) => Ptr, free: (ptr: Ptr) => void): number {
@@ -60,7 +60,7 @@ export function prewarm(v: View, plan: PrewarmPlan, tryMalloc: (bytes: number) =
 
 /**
  * What the busiest thread of the heap has in use of each class right now, as a plan for the next thread: the smaller sizes first, up to
- * 2 MiB.
+ * 2 MB.
  */
 export function learnPlan(v: View): PrewarmPlan {
   const { pages, geometry: g } = v

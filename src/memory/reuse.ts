@@ -6,7 +6,8 @@
  *
  * 1. the active page: local frees (the fast path), remote frees, blocks not yet carved;
  * 2. partial pages;  3. pages announced by other threads, at most {@link PENDING_BUDGET} looked at;  4. kept empty pages;
- * 5. pages of records in the pool, and of parked threads if all else has failed (lend.ts);  6. with adoption on, at most one page of a living owner;  7. a new page.
+ * 5. pages of records in the pool, and of parked threads if all else has failed (lend.ts);
+ * 6. with adoption on, at most one page of a living owner;  7. a new page.
  *
  * Only 'ungated' breaks it, to show what it is worth (adopt.ts): step 6 comes first, steps 2 and 3 when all else fails.
  */

@@ -15,9 +15,11 @@ export interface ExchangeJob {
   /** 0: until terminated. */
   readonly steps: number
   readonly bytesMax: number
+  /** Parks now and then, so that other threads that find the heap full borrow from this one. */
+  readonly parks?: boolean
 }
 
-const { handle, slots, seed, thread, steps, bytesMax } = workerData as ExchangeJob
+const { handle, slots, seed, thread, steps, bytesMax, parks } = workerData as ExchangeJob
 const heap = attachHeap(handle)
 const words = new Int32Array(handle.buffer)
 const prng = createPrng(seed, thread)
@@ -27,6 +29,11 @@ let done = 0
 for (const end = steps || Infinity; done < end; done += 1024) {
   for (let k = 0; k < 1024; k++) {
     const random = prng.next()
+    if (parks === true && random % 1021 === 0) {
+      heap.park()
+      if (random % 7 === 0) Atomics.wait(slots, 0, slots[0]!, 1)
+      heap.unpark()
+    }
     const bytes = 16 + (((random >>> 8) & 0xffff) * (random % 61 === 0 ? bytesMax : 600)) / 65536
     const ptr = heap.tryMalloc(bytes)
     if (ptr !== 0) {

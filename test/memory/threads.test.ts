@@ -45,6 +45,28 @@ for (const adoption of modes) test(`threads exchange blocks: none is lost, doubl
   assert.ok(records.some(({ counters }) => counters.remoteEnqueues > 0), 'the armed edge was taken')
 })
 
+test('threads that park lend to those that find the heap full, and none is harmed, also by deaths', async () => {
+  const heap = createHeap({ bytes: 6 << 20, records: 8 })
+  const slots = newSlots(8192) // wants more than there is
+  const start = (thread: number, steps: number): Worker =>
+    exchange({ handle: heap.handle, slots, seed, thread, steps, bytesMax: 100_000, parks: true })
+  const mortals = [1, 2].map((thread) => start(thread, 0))
+  const held = await Promise.all(mortals.map(async (worker) => ((await once(worker, 'message')) as [{ record: number }])[0].record))
+  const others = [3, 4].map((thread) => start(thread, 200_000))
+  const ended = others.map((worker) => once(worker, 'exit'))
+  await Promise.all(others.map((worker) => once(worker, 'message')))
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  for (const [k, worker] of mortals.entries()) {
+    await worker.terminate()
+    heap.reclaim(held[k]!)
+  }
+  for (const exit of ended) assert.deepEqual(await exit, [0])
+  const lost = lostBlocks(heap, slots)
+  assert.ok(lost >= 0 && lost <= 4, `${lost} blocks lost by two deaths`)
+  freeAll(heap, slots)
+  assert.equal(lostBlocks(heap, slots), lost)
+})
+
 for (const adoption of modes) test(`threads killed at random moments lose only what is in their hands (adoption ${adoption})`, async () => {
   const heap = createHeap({ bytes: 2 ** 28, adoption })
   const slots = newSlots(1024)
