@@ -24,6 +24,7 @@ export const errorCodes = {
   ERR_PERCORE_TASK_OVER: 'a task was to be joined after it was over',
   ERR_PERCORE_CANCELLED: 'a task or a wait was cancelled',
   ERR_PERCORE_TIMEOUT: 'something took longer than it was given',
+  ERR_PERCORE_RING_TAKEN: 'every place of that sort at the ring is taken, or that one is',
   ERR_PERCORE_ROW: 'a row could not be processed',
 } as const
 

@@ -1,3 +1,10 @@
-/** `percore/ring`: passing fixed-size descriptors between threads. */
+/** `percore/ring`: passing records of fixed size between threads, and sleeping until there are some. */
+export type { RingConsumer } from './consumer.js'
 export * from './doorbell.js'
 export * from './lane.js'
+export { type MpmcOptions, MpmcRing } from './mpmc.js'
+export { type MpscOptions, MpscRing } from './mpsc.js'
+export type { RingProducer } from './producer.js'
+export type { Ring, RingStats } from './ring.js'
+export type { RingHandle, RingOptions } from './ring-layout.js'
+export { SpscRing } from './spsc.js'

@@ -1,0 +1,116 @@
+/**
+ * What the consuming ends of all rings share: records are looked at in place (`peek`, `slot`, `release`) or copied out. How a lane is
+ * found and how its head moves is each ring's own (spsc.ts, mpsc.ts, mpmc.ts). One thread only; a fresh instance continues where the ring
+ * stands.
+ *
+ * Invariant: records are taken by the one write of their lane's head, after they were read. A consumer that dies before has taken nothing.
+ */
+import type { Words } from '../base/index.js'
+import { type Bell, itemsBell, RingEnd, roomBell } from './ring-end.js'
+import { bad, consumerAt, consumerWordsOf, laneAt, laneWordsOf, type RingLayout, slotMaskOf } from './ring-layout.js'
+
+/**
+ * Takes records, by copy or in place. `pop`, `popBulk` (all or nothing) and `popBurst` (as many as possible) copy into an array of words;
+ * `peek`,
+ *
+ * With an `MpmcRing` several consumers may look at the same records: they are yours only once `release` has said true, so act on what you
+ * have read after it, and not before. With the other two it always says true.
+ *
+ * @example
+ * ```ts
+ * import { SpscRing } from 'percore/ring'
+ *
+ * const ring = SpscRing.create({ capacity: 100, recordWords: 2 })
+ * ring.producer().pushBulk([1, 10, 2, 20, 3, 30], 3)
+ *
+ * const consumer = ring.consumer() // on the other thread
+ * const record = new Int32Array(2)
+ * if (consumer.pop(record)) console.log(record) // Int32Array(2) [ 1, 10 ]
+ * const ready = consumer.peek(8)
+ * let sum = 0
+ * for (let n = 0; n < ready; n++) sum += consumer.i32[consumer.slot(n) + 1]
+ * console.log(consumer.release(ready), sum, consumer.peek()) // true 50 0
+ * ```
+ */
+export abstract class RingConsumer extends RingEnd {
+  protected readonly slotMask: number
+  /** The bells of producers that wait for room, by lane. */
+  protected readonly rooms: readonly Bell[]
+  /** The lane that is being read: its slots, and the index of the next record in it. */
+  protected slotsAt: number
+  protected head = 0
+  readonly #peakAt: number
+  #peak: number
+
+  protected constructor(words: Words, layout: RingLayout, index: number) {
+    const at = consumerAt(layout.at, index)
+    super(words, layout, index, at + consumerWordsOf.seat, itemsBell(words.i32, layout))
+    this.rooms = Array.from({ length: layout.producers }, (_, lane) => roomBell(words.i32, layout, lane))
+    this.slotMask = slotMaskOf(layout)
+    this.slotsAt = laneAt(layout, 0) + laneWordsOf.slots
+    this.#peakAt = at + consumerWordsOf.peak
+    this.#peak = words.i32[this.#peakAt]
+  }
+
+  /**
+   * How many records are ready to be read in place: at most `count`, all of one producer, 0 only when there is none. Of several producers
+   * it shows what was there when it turned to that one, so that none who never stops can starve the others.
+   */
+  abstract peek(count?: number): number
+
+  /**
+   * Takes the first `count` of the records of `peek`, and gives their slots back. True when they are yours; false only with an
+   * `MpmcRing`.
+   */
+  abstract release(count?: number): boolean
+
+  /** Copies so many records out, or none. Returns `count` or 0. */
+  abstract popBulk(into: Int32Array, count: number, at?: number): number
+
+  /** Where the n-th of the records of `peek` is to be read, as an index into `i32`. */
+  slot(n = 0): number {
+    return this.slotsAt + ((this.head + n) & this.slotMask) * this.recordWords
+  }
+
+  /** Copies one record out; false when there is none. */
+  pop(into: Int32Array, at = 0): boolean {
+    return this.popBurst(into, 1, at) === 1
+  }
+
+  /** Copies out as many of `count` records as there are, and returns how many. */
+  popBurst(into: Int32Array, count: number, at = 0): number {
+    this.check(into, count, at)
+    let got = 0
+    while (got < count) {
+      const ready = this.peek(count - got)
+      if (ready === 0) break
+      this.copy(into, ready, at + got * this.recordWords)
+      if (this.release(ready)) got += ready
+    }
+    return got
+  }
+
+  override close(): void {
+    for (const room of this.rooms) room.close()
+    super.close()
+  }
+
+  protected copy(into: Int32Array, count: number, at: number): void {
+    const { i32, recordWords } = this
+    for (let n = 0; n < count; n++) {
+      const slot = this.slot(n)
+      for (let word = 0; word < recordWords; word++) into[at++] = i32[slot + word]
+    }
+  }
+
+  protected check(into: Int32Array, count: number, at: number): void {
+    if (at < 0 || at + count * this.recordWords > into.length) {
+      throw bad(`${count} records of ${this.recordWords} words do not fit into an array of ${into.length} from word ${at} on`)
+    }
+  }
+
+  /** Remembers the most records that were ever seen waiting in one lane. */
+  protected notePeak(ready: number): void {
+    if (ready > this.#peak) this.i32[this.#peakAt] = this.#peak = ready
+  }
+}
