@@ -94,6 +94,11 @@ export class Core implements TaskHost {
     return slab.taskAt(slot)
   }
 
+  /** As `spawn`, but 0 when `tasksMax` are alive. */
+  trySpawn(group: ReadyGroup, fn: unknown, arg: unknown): Task {
+    return this.slab.freeTop === 0 && !this.slab.extend() ? 0 : this.spawn(group, fn, arg)
+  }
+
   /** A new task that is not ready before `ready` is called with its slot. Throws as `spawn`. */
   spawnTimed(group: ReadyGroup, fn: unknown, arg: unknown): number {
     const { slab } = this
@@ -311,19 +316,26 @@ export class Core implements TaskHost {
     const ending = this.#retire(slot)
     if (ending === undefined) return
     ending.extra.join?.finished(ending.task, value)
-    ending.extra.scope?.finished(ending.task, value)
+    ending.extra.scope?.finished(ending.task)
   }
 
   #fail(slot: number, error: unknown): void {
     const task = this.slab.taskAt(slot)
-    const ending = this.#retire(slot)
-    if (error instanceof PercoreError && error.code === 'ERR_PERCORE_CANCELLED') this.cancellations++
+    const extra = this.#retire(slot)?.extra
+    const isCancelled = (error instanceof PercoreError && error.code === 'ERR_PERCORE_CANCELLED') || (error !== undefined && extra?.reason === error)
+    if (isCancelled) this.cancellations++
     else {
       this.failures++
-      if (ending?.extra.join === undefined) this.#onError(error, task)
+      if (extra?.join === undefined && extra?.scope === undefined) this.report(error, task)
     }
-    ending?.extra.join?.failed(task, error)
-    ending?.extra.scope?.failed(task, error)
+    extra?.join?.failed(task, error)
+    if (isCancelled) extra?.scope?.finished(task)
+    else extra?.scope?.failed(task, error, extra.join !== undefined)
+  }
+
+  /** An error that nobody else is told of. */
+  report(error: unknown, task: Task): void {
+    this.#onError(error, task)
   }
 
   #retire(slot: number): { readonly task: Task; readonly extra: Extra } | undefined {
@@ -341,13 +353,12 @@ export class Core implements TaskHost {
     const { slab } = this
     const slot = slab.find(task)
     if (slot < 0) return false
+    if (reason !== undefined) slab.extraOf(slot).reason = reason
     const flags = slab.flags[slot]
-    const why = reason ?? new PercoreError('ERR_PERCORE_CANCELLED', 'the task was cancelled')
     if ((flags & promise) !== 0) {
-      this.#fail(slot, why)
+      this.#fail(slot, this.#reason(slot))
       return true
     }
-    if (reason !== undefined) slab.extraOf(slot).reason = reason
     slab.flags[slot] |= cancelled
     if ((flags & timed) !== 0) this.ready(slot)
     else if ((flags & coroutine) !== 0) this.wake(slot, slab.generation[slot])

@@ -11,18 +11,18 @@
  */
 import { PercoreError } from '../base/index.js'
 import { attention, Core } from './core.js'
-import { quantumMsDefault } from './group.js'
+import { type GroupOptions, quantumMsDefault } from './group.js'
+import { Group } from './groups.js'
 import { afterMs, afterTurn, now, throwLater } from './host.js'
 import { type Join, joinTask } from './join.js'
-import type { Task } from './slab.js'
-import { type Parked, running, type Source, Wait } from './wait.js'
+import { Scope } from './scope.js'
+import type { Result, Task } from './slab.js'
+import { limit } from './limit.js'
+import { type Parked, running, type Source, Wait, type Waitable } from './wait.js'
 import { Wheel } from './wheel.js'
 
 /** What a generator function returns to be a coroutine; it may be left to inference. */
 export type Coroutine<T> = Generator<Parked | undefined | void, T, void>
-
-/** What a task gives: what its function returns, its coroutine returns, or its promise resolves to. */
-export type Result<R> = R extends Generator<unknown, infer T, unknown> ? T : Awaited<R>
 
 /** Another source of work for an executor: messages from other threads. Polled once per quantum; see {@link Exec.inbox}. */
 export interface Inbox {
@@ -113,7 +113,7 @@ export class Exec {
   trySpawn<R>(fn: () => R): Task<Result<R>> | 0
   trySpawn(fn: (arg: never) => unknown, arg?: unknown): Task {
     const { core } = this
-    return core.slab.freeTop === 0 && !core.slab.extend() ? 0 : core.spawn(core.current, fn, arg)
+    return core.trySpawn(core.current, fn, arg)
   }
 
   /** As {@link Exec.spawn}, but returns the join handle of the task. */
@@ -148,14 +148,32 @@ export class Exec {
     return new Wait<void>(this.#sleeps, ms)
   }
 
+  /**
+   * A wait for `waitable` that fails with ERR_PERCORE_TIMEOUT after `ms` milliseconds; what it waited for is then cancelled, or given
+   * back if it comes too late.
+   */
+  timeout<T>(ms: number, waitable: Waitable<T>): Wait<T> {
+    return limit(waitable.wait(), this.sleep(ms), ms)
+  }
+
+  /** A new scheduling group. The tasks of `exec.spawn` are in the first, named 'default', of 1000 shares. At most 255, for ever. */
+  group(options: GroupOptions): Group {
+    return new Group(this.core, this.core.scheduler.add(options))
+  }
+
+  /** A new cancellation scope; inside the scope of the task that makes it, if that has one. */
+  scope(): Scope {
+    return new Scope(this.core)
+  }
+
   /** True when the running task has used its quantum, and others should have theirs. Costs a look at the clock. */
   needsYield(): boolean {
     return this.#now() >= this.#preemptMs
   }
 
   /** `yield* exec.yieldIfNeeded()` in a long coroutine: gives way when {@link Exec.needsYield}. */
-  *yieldIfNeeded(): Coroutine<void> {
-    if (this.needsYield()) yield
+  yieldIfNeeded(): Iterable<undefined, void, void> {
+    return this.needsYield() ? oneTurn : noTurn
   }
 
   /** Where other threads' messages come in. */
@@ -283,3 +301,11 @@ export class Exec {
     else if (this.core.slab.generation[target] === generation && this.core.isTimed(target)) this.core.ready(target)
   }
 }
+
+/** Gives way once, each time it is used. */
+const oneTurn: Iterable<undefined, void, void> = { *[Symbol.iterator]() { yield } }
+
+const over: IteratorReturnResult<void> = { done: true, value: undefined }
+const iteratesNothing: Iterator<undefined, void, void> = { next: () => over }
+/** Goes on at once. */
+const noTurn: Iterable<undefined, void, void> = { [Symbol.iterator]: () => iteratesNothing }

@@ -58,9 +58,7 @@ export class ReadyGroup {
 
   constructor(index: number, options: GroupOptions, capacity: number, firstIndex: number) {
     const { name, shares = 1000, latencyMs = Infinity } = options
-    if (!(shares >= 1 && shares <= 100_000)) {
-      throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `shares of group ${name} must be from 1 to 100000, not ${shares}`)
-    }
+    checkShares(name, shares)
     if (!(latencyMs > 0)) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `latencyMs of group ${name} must be above 0, not ${latencyMs}`)
     this.index = index
     this.name = name
@@ -105,6 +103,11 @@ export class ReadyGroup {
     this.markAt = (this.tail - 1) | 0
     this.markMs = nowMs
   }
+}
+
+export function checkShares(name: string, shares: number): number {
+  if (shares >= 1 && shares <= 100_000) return shares
+  throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `shares of group ${name} must be from 1 to 100000, not ${shares}`)
 }
 
 /** All groups of an executor. */

@@ -31,6 +31,9 @@ export const flag = {
 export type Task<T = unknown> = number & { readonly [result]?: T }
 declare const result: unique symbol
 
+/** What a task gives: what its function returns, its coroutine returns, or its promise resolves to. */
+export type Result<R> = R extends Generator<unknown, infer T, unknown> ? T : Awaited<R>
+
 /** Slots are below this; a task's number is generation × 2^21 + slot + 1, so it is exact, and never 0. */
 export const slotsMax: number = 2 ** 20
 const generationStep = 2 ** 21
@@ -54,8 +57,11 @@ export interface Ending {
 }
 
 /** A scope, which its tasks join as they are spawned. */
-export interface Membership extends Ending {
+export interface Membership {
   joined(task: Task): void
+  finished(task: Task): void
+  /** `told` when the task's join handle was told of the error. */
+  failed(task: Task, error: unknown, told: boolean): void
 }
 
 export class Slab {

@@ -89,8 +89,8 @@ export class Wait<T> extends Waitable<T> {
   #host: TaskHost | undefined = undefined
   #slot = -1
   #generation = 0
-  #listener: ((wait: Wait<T>) => void) | undefined = undefined
-  #promise: Promise<T> | undefined = undefined
+  #listener: ((wait: Wait<unknown>) => void) | undefined = undefined
+  #promise: Promise<unknown> | undefined = undefined
 
   constructor(source: Source, item: unknown) {
     super()
@@ -132,15 +132,15 @@ export class Wait<T> extends Waitable<T> {
   /** For `await`. */
   // oxlint-disable-next-line unicorn/no-thenable
   override then<A = T, B = never>(ok?: ((value: T) => A | PromiseLike<A>) | null, bad?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<A | B> {
-    this.#promise ??= new Promise<T>((resolve, reject) => this.listen((wait) => {
-      if (wait.phase === fired) resolve(wait.result as T)
+    this.#promise ??= new Promise<unknown>((resolve, reject) => this.listen((wait) => {
+      if (wait.phase === fired) resolve(wait.result)
       else reject(wait.result)
     }))
-    return this.#promise.then(ok, bad)
+    return (this.#promise as Promise<T>).then(ok, bad)
   }
 
   /** Begins, and tells `listener` once when it is over; at once if it is over already. */
-  listen(listener: (wait: Wait<T>) => void): void {
+  listen(listener: (wait: Wait<unknown>) => void): void {
     this.#listener = listener
     if (this.phase === fresh) this.#begin()
     else if (this.phase !== waiting) this.#tell()
@@ -148,14 +148,20 @@ export class Wait<T> extends Waitable<T> {
 
   /** Waits no longer: fails with `reason`. Nothing happens if it is over. */
   cancel(reason: unknown = new PercoreError('ERR_PERCORE_CANCELLED', 'the wait was cancelled')): void {
-    if (this.phase === waiting) this.source.leave(this as Wait<unknown>)
-    if (this.phase === waiting || this.phase === fresh) this.fail(reason)
+    const { phase } = this
+    if (phase !== waiting && phase !== fresh) return
+    this.phase = failed
+    this.result = reason
+    if (phase === waiting) this.source.leave(this as Wait<unknown>)
+    this.#tell()
   }
 
   /** Its value will not be used, even if it is there already. */
   abandon(reason?: unknown): void {
-    if (this.phase === fired) this.source.undo(this as Wait<unknown>)
-    else this.cancel(reason)
+    if (this.phase !== fired) return this.cancel(reason)
+    this.source.undo(this as Wait<unknown>)
+    this.phase = failed
+    this.result = reason
   }
 
   /** By the source, which keeps it no longer. */
@@ -191,7 +197,7 @@ export class Wait<T> extends Waitable<T> {
     else if (this.#listener !== undefined) {
       const listener = this.#listener
       this.#listener = undefined
-      listener(this)
+      listener(this as Wait<unknown>)
     }
   }
 }
