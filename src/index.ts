@@ -1,6 +1,18 @@
 /** percore: a thread-per-core runtime for JavaScript. What a program imports. */
 export { type ErrorCode, errorCodes, PercoreError } from './base/index.js'
-export { SharedBlock } from './codec/index.js'
+export {
+  SharedBlock,
+  type Struct,
+  struct,
+  type StructFactory,
+  type StructField,
+  type StructFields,
+  type StructList,
+  type StructRecord,
+  type StructScalar,
+  type StructText,
+  type StructValues,
+} from './codec/index.js'
 export {
   balance,
   type Balancer,
