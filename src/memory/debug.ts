@@ -3,7 +3,7 @@
  * one, because the heap says so.
  *
  * Invariant: what the user gets is a block of the same heap, 16 bytes in. Those 16 bytes and the rest behind what was asked for are the
- * canaries; a map beside the heap holds one byte per 16 bytes of it, so that no stray write of the user can reach it.
+ * canaries; a map beside the heap holds the state of each (states.ts), where no stray write of the user is likely to reach it.
  *
  * ```text
  *   block                          user's pointer                    + bytes
@@ -13,8 +13,8 @@
  */
 import { PercoreError } from '../base/index.js'
 import type { SharedHeap } from './api.js'
-import { D_ALIGNED, D_FREED, D_LIVE, D_NEVER } from './layout.js'
 import { defaultPlan, learnPlan, prewarm, type PrewarmPlan } from './prewarm.js'
+import { ALIGNED, FREED, LIVE, NEVER, stateOf, turn } from './states.js'
 import type { Ptr, View } from './view.js'
 
 const HEAD_WORDS = 4
@@ -36,8 +36,7 @@ function bad(message: string): PercoreError {
 
 /** Puts the guard in front of `heap`. */
 export function guard(v: View, heap: SharedHeap): SharedHeap {
-  const { i32, buffer, geometry } = v
-  const map = new Uint8Array(buffer, geometry.debugMap, geometry.endUnit * 2 ** 12)
+  const { i32, buffer } = v
   /** Where this thread allocated and freed blocks; other threads know their own. */
   const allocated = new Map<number, string>()
   const freed = new Map<number, string>()
@@ -46,7 +45,7 @@ export function guard(v: View, heap: SharedHeap): SharedHeap {
   const site = (): string => new Error('site').stack?.split('\n').slice(3, 3 + SITE_LINES).join('\n') ?? ''
   const history = (block: number): string =>
     `\nallocated ${allocated.has(block) ? `at\n${allocated.get(block)}` : 'by another thread'}` +
-    (map[block >>> 2] === D_FREED ? `\nfreed ${freed.has(block) ? `at\n${freed.get(block)}` : 'by another thread'}` : '')
+    (stateOf(v, block) === FREED ? `\nfreed ${freed.has(block) ? `at\n${freed.get(block)}` : 'by another thread'}` : '')
 
   function tail(block: number, bytes: number): Uint8Array {
     const end = block * 4 + HEAD_BYTES + bytes
@@ -58,12 +57,15 @@ export function guard(v: View, heap: SharedHeap): SharedHeap {
     return new Uint8Array(buffer, block * 4 + HEAD_BYTES, Math.min(bytes, POISON_BYTES_MAX))
   }
 
+  const freeAlready = (block: number): PercoreError =>
+    bad(`${block + HEAD_WORDS} is not a live block of this heap: it is free already${history(block)}`)
+
   /** The block behind a user's pointer, whole and in use; or throws. */
   function live(ptr: Ptr): number {
     const block = ptr - HEAD_WORDS
-    const state = Number.isInteger(block / 4) ? map[block >>> 2] : undefined
-    if (state === D_FREED) throw bad(`${ptr} is not a live block of this heap: it is free already${history(block)}`)
-    if (state !== D_LIVE) throw bad(`${ptr} is not a live block of this heap: malloc never returned it`)
+    const state = stateOf(v, block)
+    if (state === FREED) throw freeAlready(block)
+    if (state !== LIVE) throw bad(`${ptr} is not a live block of this heap: malloc never returned it`)
     if (i32[block + CANARY] !== CANARY_VALUE) throw bad(`the 4 bytes before block ${ptr} were overwritten${history(block)}`)
     const bytes = bytesOf(block)
     const at = tail(block, bytes).findIndex((byte) => byte !== CANARY_BYTE)
@@ -74,14 +76,13 @@ export function guard(v: View, heap: SharedHeap): SharedHeap {
   /** Makes a block the user's. */
   function dress(block: number, bytes: number): Ptr {
     const usable = heap.usableSize(block as Ptr)
-    const state = map[block >>> 2]
-    if (state === D_LIVE) throw new PercoreError('ERR_PERCORE_INVARIANT', `block ${block} was handed out twice${history(block)}`)
-    if (state === D_FREED) {
+    const state = stateOf(v, block)
+    if (state === LIVE) throw new PercoreError('ERR_PERCORE_INVARIANT', `block ${block} was handed out twice${history(block)}`)
+    if (state === FREED) {
       const at = body(block, Math.min(bytesOf(block), usable - HEAD_BYTES)).findIndex((byte) => byte !== POISON_BYTE)
       if (at >= 0) throw bad(`block ${block + HEAD_WORDS} was written at byte ${at} after it was freed${history(block)}`)
     }
-    map.fill(D_NEVER, block >>> 2, (block >>> 2) + usable / 16)
-    map[block >>> 2] = D_LIVE
+    turn(v, block, state, LIVE)
     i32[block + BYTES] = bytes
     i32[block + CANARY] = CANARY_VALUE
     tail(block, bytes).fill(CANARY_BYTE)
@@ -100,8 +101,8 @@ export function guard(v: View, heap: SharedHeap): SharedHeap {
   function release(ptr: Ptr): void {
     if (ptr === 0) return
     const block = live(ptr)
+    if (!turn(v, block, LIVE, FREED)) throw freeAlready(block) // another thread was first
     body(block, bytesOf(block)).fill(POISON_BYTE)
-    map[block >>> 2] = D_FREED
     freed.set(block, site())
     heap.free(block as Ptr)
   }
@@ -126,16 +127,15 @@ export function guard(v: View, heap: SharedHeap): SharedHeap {
     memalign(align: number, bytes: number): Ptr {
       if (align <= HEAD_BYTES) return malloc(bytes)
       const ptr = heap.memalign(align, bytes)
-      map.fill(D_NEVER, ptr >>> 2, (ptr >>> 2) + heap.usableSize(ptr) / 16)
-      map[ptr >>> 2] = D_ALIGNED
+      turn(v, ptr, stateOf(v, ptr), ALIGNED)
       return ptr
     },
     free(ptr: Ptr): void {
-      if (map[ptr >>> 2] !== D_ALIGNED) return release(ptr)
-      map[ptr >>> 2] = D_NEVER
-      heap.free(ptr)
+      if (stateOf(v, ptr) !== ALIGNED) return release(ptr)
+      if (turn(v, ptr, ALIGNED, NEVER)) heap.free(ptr)
+      else release(ptr) // another thread was first, and it is told so
     },
-    usableSize: (ptr: Ptr): number => (map[ptr >>> 2] === D_ALIGNED ? heap.usableSize(ptr) : bytesOf(live(ptr))),
+    usableSize: (ptr: Ptr): number => (stateOf(v, ptr) === ALIGNED ? heap.usableSize(ptr) : bytesOf(live(ptr))),
     prewarm(plan: PrewarmPlan | 'learned' = defaultPlan): number {
       return prewarm(v, plan === 'learned' ? learnPlan(v) : plan, tryMalloc, release)
     },

@@ -11,6 +11,7 @@ import { badPointer } from './faults.js'
 import {
   CLASS_LARGE, columnAt, HOME_LARGE, R_RUN_END, R_RUN_START, UNIT_BYTES, UNIT_SHIFT, UNIT_WORDS,
 } from './layout.js'
+import { clearStates } from './states.js'
 import type { View } from './view.js'
 
 /** Takes a run that holds `bytes`; returns its first word, or 0. */
@@ -20,6 +21,7 @@ export function takeLarge(v: View, bytes: number): number {
   if (span > geometry.endUnit - geometry.firstUnit) return 0
   const unit = takeUnits(v, span)
   if (unit === 0) return 0
+  clearStates(v, unit, span, true)
   pages.class[unit] = CLASS_LARGE
   pages.end[unit] = (unit + span) * UNIT_WORDS
   pages.span[unit] = span

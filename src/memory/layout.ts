@@ -183,12 +183,6 @@ export const RECORD_BORROWED = 3
 export const RECORD_PARKED = 4
 export const RECORD_PARKED_BORROWED = 5
 
-// Debug map.
-export const D_NEVER = 0
-export const D_LIVE = 1
-export const D_FREED = 2
-export const D_ALIGNED = 3
-
 /** Where the parts of one heap lie, in words and units of the whole buffer. */
 export interface Geometry {
   readonly base: number
@@ -200,7 +194,7 @@ export interface Geometry {
   readonly granules: number
   /** Ready bits of adoption: CLASS_SLOTS rows of one bit per record. */
   readonly ready: number
-  /** First byte of the debug map, one byte per 16 bytes of the buffer (D_… below); 0 without debug. */
+  /** First word of the debug map, for unit 0, two bits per 16 bytes of the buffer (states.ts); 0 without debug. */
   readonly debugMap: number
   /** `columns + k * columnWords + unit` is the word of column k for an absolute unit. */
   readonly columns: number
@@ -239,12 +233,12 @@ export function geometryOf(byteOffset: number, byteLength: number, recordCount: 
   const columnWords = (Math.ceil(Math.max(0, endUnit - lowLine) / LINE_WORDS) | 1) * LINE_WORDS
   const remotesLow = columnsLow + columnNames.length * columnWords
   const remotesEnd = remotesLow + (columnWords << REMOTE_SHIFT)
-  const firstUnit = Math.ceil((remotesEnd + (debug ? (endUnit * UNIT_WORDS) / 16 : 0)) / UNIT_WORDS)
+  const firstUnit = Math.ceil((remotesEnd + (debug ? (endUnit * UNIT_WORDS) / 64 : 0)) / UNIT_WORDS)
   if (!(firstUnit < endUnit)) {
     const least = (firstUnit + 1) * UNIT_BYTES - byteOffset
     throw bad(`${byteLength} bytes hold no page beside ${recordCount} records: give at least ${least} bytes`)
   }
-  const debugMap = debug ? remotesEnd * 4 : 0
+  const debugMap = debug ? remotesEnd : 0
   const columns = columnsLow - lowLine
   const remotes = remotesLow - (lowLine << REMOTE_SHIFT)
   return {

@@ -21,13 +21,14 @@ import * as classes from './classes.js'
 import { C } from './counters.js'
 import { badPointer, corrupt } from './faults.js'
 import * as layout from './layout.js'
+import { clearStates } from './states.js'
 import { homeWord, remoteAt, usedOf, type View } from './view.js'
 
 // Local names, because V8 does not fold imported bindings (heap.ts).
 const { capacities, CLASS_COUNT, spans, strideMagic, strideWords } = classes
-const { CLASS_NONE, D_NEVER, EDGE_ANY, HOME_DISOWNED, MARK, MARK_KEY, PENDING_NEXT, REMOTE, REMOTE_ARMED, REMOTE_COUNT_MASK } = layout
+const { CLASS_NONE, EDGE_ANY, HOME_DISOWNED, MARK, MARK_KEY, PENDING_NEXT, REMOTE, REMOTE_ARMED, REMOTE_COUNT_MASK } = layout
 const { REMOTE_COUNT_SHIFT, REMOTE_FIRST_MASK, R_ACTIVE, R_ARMING, R_EMPTY_MID, R_EMPTY_SMALL, R_FRESH, R_PARTIAL, R_RUN_END } = layout
-const { R_RUN_START, STATE_ACTIVE, STATE_EMPTY, STATE_FULL, STATE_PARTIAL, UNIT_SHIFT, UNIT_WORDS } = layout
+const { R_RUN_START, STATE_ACTIVE, STATE_EMPTY, STATE_FULL, STATE_PARTIAL, UNIT_SHIFT } = layout
 
 /** Words carved at a time: building the list of a whole page at once would touch all of it. */
 const CARVE_WORDS = 1024
@@ -270,7 +271,7 @@ function form(v: View, page: number, c: number): void {
   const { i32, pages, geometry } = v
   const start = page << UNIT_SHIFT
   const span = spans[c]!
-  if (geometry.debugMap !== 0) new Uint8Array(v.buffer, geometry.debugMap + start / 4, (span * UNIT_WORDS) / 4).fill(D_NEVER)
+  clearStates(v, page, span, false)
   pages.free[page] = 0
   pages.left[page] = 0
   pages.edge[page] = 0

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { shared } from '../../src/base/index.js'
 import { attachHeap, createHeap, type Ptr, type SharedHeap } from '../../src/memory/index.js'
 
 const MIB = 1 << 20
@@ -33,12 +34,45 @@ test('a second free is found on any thread, with the place of the first', () => 
   assert.throws(() => other.free(ptr), says(/it is free already[^]*freed by another thread/))
 })
 
+test('of two threads that free a block at the same moment, one is told', () => {
+  const heap = debugHeap()
+  const other = attachHeap(heap.handle)
+  const [block, aligned] = [heap.malloc(24), heap.memalign(256, 24)]
+  for (const ptr of [block, aligned]) {
+    const { compareExchange } = shared
+    shared.compareExchange = (...step) => {
+      shared.compareExchange = compareExchange
+      other.free(ptr) // between this thread's look at the block and its freeing it
+      return compareExchange(...step)
+    }
+    try {
+      assert.throws(() => heap.free(ptr), (error: Error & { code?: string }) => error.code === 'ERR_PERCORE_BAD_POINTER')
+    } finally {
+      shared.compareExchange = compareExchange
+    }
+  }
+  other.flush()
+  heap.idle()
+  const { problems, blocks } = heap.audit({ quiet: true })
+  assert.deepEqual([problems, blocks.out], [[], 0])
+})
+
+test('the states of blocks take a 64th of the heap', () => {
+  const bytes = 256 * MIB
+  const [plain, debug] = [false, true].map((debug) => createHeap({ bytes, debug }).stats().bytesTotal)
+  assert.ok(plain! - debug! <= bytes / 64 + 65_536, `${plain! - debug!} bytes`)
+})
+
 test('a write to a freed block is found when it is handed out again', () => {
   const heap = debugHeap()
   const ptr = heap.malloc(24)
   heap.free(ptr)
   heap.bytes(ptr, 24)[3] = 7
   assert.throws(() => heap.malloc(24), says(/written at byte 3 after it was freed/))
+  const large = heap.malloc(200_000)
+  heap.free(large)
+  heap.bytes(large, 200_000)[5] = 7
+  assert.throws(() => heap.malloc(200_000), says(/written at byte 5 after it was freed/))
 })
 
 test('an address malloc never returned is refused', () => {

@@ -4,7 +4,9 @@ import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { shared } from '../../src/base/index.js'
 import { attachHeap, createHeap, type Ptr, type SharedHeap } from '../../src/memory/index.js'
-import { geometryOf, R_STATE, RECORD_BORROWED, RECORD_LIVE, RECORD_PARKED, RECORD_PARKED_BORROWED } from '../../src/memory/layout.js'
+import {
+  geometryOf, R_STATE, RECORD_BORROWED, RECORD_LIVE, RECORD_PARKED, RECORD_PARKED_BORROWED, RECORD_POOLED,
+} from '../../src/memory/layout.js'
 import { recordWord } from '../../src/memory/view.js'
 
 const UNIT = 65_536
@@ -168,6 +170,25 @@ test('where a thread may not block, it spins until its record is back', () => {
     Object.assign(shared, original)
   }
   assert.deepEqual([looks, i32[at]], [5, RECORD_LIVE])
+})
+
+test('where a thread may not block, it attaches all the same to a record that is lent for the moment', () => {
+  const heap = createHeap({ bytes: 9 * UNIT, records: 2 })
+  const gone = attachHeap(heap.handle)
+  gone.detach()
+  const { i32, at } = stateOf(heap, 9 * UNIT, 2, gone.record)
+  i32[at] = RECORD_BORROWED
+  let looks = 0
+  shared.wait = () => { throw new TypeError('Atomics.wait cannot be called in this context') }
+  shared.load = (words, index) => {
+    if (index === at && ++looks === 50) i32[at] = RECORD_POOLED
+    return original.load(words, index)
+  }
+  try {
+    assert.equal(attachHeap(heap.handle).record, gone.record)
+  } finally {
+    Object.assign(shared, original)
+  }
 })
 
 test('a real thread that sleeps in Atomics.wait for ever lends what is freed meanwhile', async () => {
