@@ -36,6 +36,7 @@ export {
   type TaskView,
   type StreamOptions,
   type ThreadOptions,
+  view,
   type WhenFull,
   type WorkerHooks,
   type WorkerResourceLimits,

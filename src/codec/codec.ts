@@ -40,6 +40,8 @@ export interface Codec {
    * Throws ERR_PERCORE_NOT_CLONEABLE for what the engine wrote and cannot read: an error that is its own cause, a WebAssembly.Module.
    */
   decode(tag: number, at: number): unknown
+  /** As `decode`, but bytes come as a {@link SharedBlock}: where they lie, if that is a block, and else in one of this thread's heap. */
+  lend(tag: number, at: number): unknown
   /** Frees the block, if there is one, of a value nobody will decode. */
   release(tag: number, at: number): void
 }
@@ -232,6 +234,15 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
     }
   }
 
+  function lend(tag: number, at: number): unknown {
+    if ((tag & ~blockBit) !== kind.bytes) return decode(tag, at)
+    const length = i32[at]! >>> 0
+    const inBlock = (tag & blockBit) !== 0
+    const ptr = inBlock ? i32[at + 1]! as Ptr : heap.malloc(length)
+    if (!inBlock) for (let i = 0; i * 4 < length; i++) i32[ptr + i] = i32[at + 1 + i]!
+    return new SharedBlock(buffer, ptr, length, free)
+  }
+
   function decodeFrom(valueKind: number, at: number, from: number): unknown {
     switch (valueKind) {
       case kind.undefined: return undefined
@@ -279,7 +290,7 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
     if ((tag & blockBit) !== 0) heap.free(i32[at + 1]! as Ptr)
   }
 
-  return { encode, encodeError, decode, release }
+  return { encode, encodeError, decode, lend, release }
 }
 
 /** An array whose buffer was transferred looks empty. */

@@ -126,7 +126,7 @@ function advice(value: unknown): string {
   if (value instanceof Promise) return 'Await it first.'
   if (typeof value === 'object' && value !== null && isProxy(value)) return 'Send the object behind it, or a copy: { ...proxy }.'
   if (isDetached(value)) return 'Its bytes were transferred elsewhere. Send it before, or send a copy.'
-  if (isShared(value)) return 'Hand shared memory over once, in workerData, or use a SharedBlock.'
+  if (isShared(value)) return `${ArrayBuffer.isView(value) ? 'Send a copy, made with slice(), or hand' : 'Hand'} shared memory over once, in workerData.`
   return 'Send plain data instead: objects, arrays, typed arrays, Map, Set, Date and the like.'
 }
 

@@ -36,6 +36,7 @@ export class SharedBlock {
   private readonly buffer: SharedArrayBuffer
   private view: Uint8Array | undefined
   private ptr: Ptr
+  private lapsed = false
 
   /** For the codec and the group; a program calls `alloc`. */
   constructor(buffer: SharedArrayBuffer, ptr: Ptr, byteLength: number, heapFree: (ptr: Ptr) => void) {
@@ -57,7 +58,7 @@ export class SharedBlock {
   }
 
   [Symbol.dispose](): void {
-    if (this.ptr !== 0) this.free()
+    if (this.ptr !== 0 && !this.lapsed) this.free()
   }
 
   /** For the codec: the address, which from now on belongs to the caller. Throws if it is of another memory than `buffer`. */
@@ -74,7 +75,23 @@ export class SharedBlock {
     return ptr
   }
 
+  /** For the group: the handler it was lent to has ended, so every use throws from now on. False if the handler sent or freed it. */
+  lapse(): boolean {
+    this.lapsed = this.ptr !== 0
+    return this.lapsed
+  }
+
+  /** For the group: frees a block that has lapsed. */
+  reclaim(): void {
+    const { ptr } = this
+    this.ptr = 0 as Ptr
+    if (ptr !== 0) this.heapFree(ptr)
+  }
+
   private owned(): Ptr {
+    if (this.lapsed) {
+      throw new PercoreError('ERR_PERCORE_BAD_POINTER', 'these bytes were lent to a handler that has ended. Copy what is needed later, or return the block.')
+    }
     if (this.ptr === 0) {
       throw new PercoreError('ERR_PERCORE_BAD_POINTER', 'this SharedBlock was sent or freed before. Allocate a new one, or wait to get it back.')
     }

@@ -55,6 +55,8 @@ export interface LoopParts {
   readonly codec: Codec
   readonly handlers: readonly Handler[]
   readonly context: Context<never>
+  /** 1 for the handlers that take bytes where they lie: see view.ts. */
+  readonly lends: Uint8Array
   /** What to complete a task with whose result cannot be encoded; undefined when it fails. */
   readonly instead: (result: unknown) => unknown
   /** Rings the caller's doorbell; not urgent while there are more tasks to run. */
@@ -62,7 +64,7 @@ export interface LoopParts {
 }
 
 export function createLoop(parts: LoopParts): Loop {
-  const { i32, f64, slot, inbox, outbox, heap, codec, handlers, context, instead, ringCaller } = parts
+  const { i32, f64, slot, inbox, outbox, heap, codec, handlers, lends, context, instead, ringCaller } = parts
   const tasksAt = (slot + slotLayout.tasks) / 2
   const failuresAt = (slot + slotLayout.failures) / 2
   const costUs = new Float64Array(handlers.length)
@@ -142,7 +144,8 @@ export function createLoop(parts: LoopParts): Loop {
     const handler = head & 0xffff
     let result: unknown
     try {
-      result = handlers[handler](codec.decode(head >>> 16, at + descriptor.payload) as never, context)
+      const value = lends[handler] === 0 ? codec.decode(head >>> 16, at + descriptor.payload) : codec.lend(head >>> 16, at + descriptor.payload)
+      result = handlers[handler](value as never, context)
     } catch (error) {
       return fail(task, generation, error)
     }

@@ -20,6 +20,7 @@ import { StreamSources } from './stream-source.js'
 import { tableOf } from './table.js'
 import { descriptor } from './task.js'
 import { settle, type ThreadTraits } from './threads.js'
+import { isView } from './view.js'
 import { tidy } from './tidy.js'
 
 /** What the supervisor hands a new thread. */
@@ -83,6 +84,7 @@ async function main(brief: WorkerBrief): Promise<void> {
     return new TaskContext(scope, i32[at + descriptor.task], i32[at + descriptor.generation])
   }
 
+  const handlers = tableOf({ handlers: table.handlers, coroutines: new Coroutines(), streams, ownContext })
   const loop = createLoop({
     i32,
     f64,
@@ -91,7 +93,8 @@ async function main(brief: WorkerBrief): Promise<void> {
     codec,
     inbox: new LaneConsumer(i32, laneAt(fabric, brief.worker, 'toWorker'), laneCapacity),
     outbox: new LaneProducer(i32, laneAt(fabric, brief.worker, 'fromWorker'), laneCapacity),
-    handlers: tableOf({ handlers: table.handlers, coroutines: new Coroutines(), streams, ownContext }),
+    handlers,
+    lends: Uint8Array.from(handlers, (_, number) => (isView(table.handlers[number]) ? 1 : 0)),
     context,
     instead: (result) => streams.instead(result),
     ringCaller,

@@ -34,6 +34,7 @@ function codecOf(i32: Int32Array): Codec {
     },
     encodeError: () => assert.fail('no handler fails here'),
     decode: (_tag, at) => i32[at + 1],
+    lend: () => assert.fail('no handler takes a view here'),
     release: () => {},
   }
 }
@@ -57,6 +58,7 @@ function work(stage: Stage, capacity: number, clockStepMs: number): void {
       stage.step()
       return value
     }],
+    lends: new Uint8Array(1),
     context: noContext,
     instead: () => undefined,
     ringCaller: () => ring(i32, callersBell, () => stage.send(box)),
