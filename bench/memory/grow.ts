@@ -1,6 +1,6 @@
 /**
- * `grow`: a million blocks from cold memory, and again when it is warm; the first allocations of fresh threads, with and without prewarm; and
- * with `--sweep` how chunks should grow. `plan` in the parent, `measure` in a child.
+ * `grow`: a million blocks from cold memory, and again when it is warm; the first allocations of fresh threads, with and without prewarm;
+ * and with `--sweep` how chunks should grow. `plan` in the parent, `measure` in a child.
  *
  * The invariant: cold means that nobody has touched the memory; the code is warm in either case.
  */
@@ -9,7 +9,8 @@ import type { Bench, Cell, Choice, Contender, Job, Params, Reading } from '../ha
 import { quantile } from '../harness/stats.js'
 import { addressHeaps, memoryOf, openHeap, openPercore, percore } from './heaps.js'
 import { fillTableIn, freeTableIn } from './loops.js'
-import { buildNative, isNative, measureNative, natives, removeNative } from './native.js'
+import { isNative, measureNative, nativeBuild, natives } from './native.js'
+import { runsOf, wanted } from './plan.js'
 import { ratiosOver } from './ratios.js'
 
 const blockBytes = 128
@@ -29,16 +30,20 @@ export const bench: Bench = {
   summary: 'a million blocks of 128 bytes from cold and warm memory; first allocations with and without prewarm; --sweep: how chunks grow',
   module: import.meta.url,
   contenders: [percore, ...natives, ...addressHeaps],
-  prepare: buildNative,
-  cleanup: async (input) => removeNative(input),
+  ...nativeBuild,
   plan(choice) {
-    const common = { runs: choice.runs ?? (choice.quick ? 3 : 5), timeoutMs: 120_000 }
+    const common = { runs: runsOf(choice), timeoutMs: 120_000 }
     const grown = { ...common, params: { blocks: blockCount, bytes: blockBytes }, input: { count: blockCount, bytes: blockBytes } }
     if (choice.sweep === true) return [{ ...grown, contenders: sweepPoints(choice).map((params) => ({ ...percore, params })) }]
-    const rivals = natives.filter(({ subject }) => !choice.quick || choice.subjects !== undefined || subject === 'mimalloc' || subject === 'glibc')
+    const rivals = wanted(natives, choice)
     return [
       { ...grown, contenders: [percore, { ...percore, params: { pretouch: 'yes' } }, ...rivals] },
-      { ...common, params: { first: firstSizes.length }, contenders: [...ours, ...rivals], input: { sizes: firstSizes.join(), fresh_threads: freshThreads } },
+      {
+        ...common,
+        params: { first: firstSizes.length },
+        contenders: [...ours, ...rivals],
+        input: { sizes: firstSizes.join(), fresh_threads: freshThreads },
+      },
     ] satisfies Cell[]
   },
   async measure(job) {
@@ -58,13 +63,15 @@ export const bench: Bench = {
 
 /** First chunk × largest chunk × how often it doubles, as far as they differ in what they do. */
 function sweepPoints({ quick }: Choice): Params[] {
-  const points = [1, 2, 4, 8].flatMap((first) => [8, 32].flatMap((max) => [0, 1, 2, 3, 5].map((levels) => ({ first_mib: first, max_mib: max, levels }))))
+  const points = [1, 2, 4, 8].flatMap((first) => [8, 32].flatMap((max) =>
+    [0, 1, 2, 3, 5].map((levels) => ({ first_mib: first, max_mib: max, levels }))))
   return points.filter(({ first_mib: first, max_mib: max, levels }) => first << Math.max(0, levels - 1) < max && (!quick || first !== 2))
 }
 
 async function measureGrowth({ subject, params }: Job): Promise<readonly Reading[]> {
   const { first_mib: first, max_mib: max, levels } = params as Record<string, number>
-  const chunks = first === undefined || max === undefined || levels === undefined ? {} : { firstBytes: first * mebibyte, maxBytes: max * mebibyte, levels }
+  const isGiven = first !== undefined && max !== undefined && levels !== undefined
+  const chunks = isGiven ? { firstBytes: first * mebibyte, maxBytes: max * mebibyte, levels } : {}
   const opened = subject === 'percore' ? openPercore(2 ** 30, { chunks }) : undefined
   const { heap, words } = opened ?? await openHeap(subject, 2 ** 30)
   const [fillTable, freeTable] = [fillTableIn(heap, words), freeTableIn(heap)]

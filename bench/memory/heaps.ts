@@ -5,13 +5,13 @@
  */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { createHeap, type SharedHeap } from '../../src/memory/index.js'
+import { createHeap, type HeapOptions, type SharedHeap } from '../../src/memory/index.js'
 import type { Contender, Reading } from '../harness/contract.js'
 import type { BlockHeap } from './loops.js'
 
 export const percore: Contender = { subject: 'percore' }
 
-/** Heaps of addresses for one thread. sql.js is SQLite compiled by Emscripten, whose dlmalloc it exports: WebAssembly called from JavaScript. */
+/** Heaps of addresses for one thread. sql.js is SQLite by Emscripten, whose dlmalloc it exports: WebAssembly called from JavaScript. */
 export const addressHeaps: readonly Contender[] = [
   { subject: '@thi.ng/malloc', needs: '@thi.ng/malloc' },
   { subject: 'wasm-dlmalloc', needs: 'sql.js' },
@@ -29,7 +29,7 @@ export interface OpenHeap {
 }
 
 /** percore's heap with a view of all of it, as a user of many small blocks would make it. */
-export function openPercore(bytes: number, options: Partial<Parameters<typeof createHeap>[0]> = {}): { readonly heap: SharedHeap, readonly words: Int32Array } {
+export function openPercore(bytes: number, options: HeapOptions = {}): OpenHeap & { readonly heap: SharedHeap } {
   const heap = createHeap({ bytes, ...options })
   return { heap, words: new Int32Array(heap.handle.buffer) }
 }
@@ -87,7 +87,8 @@ export function memoryOf(heap: SharedHeap): Reading[] {
 }
 
 /**
- * Resident bytes of the buffer alone, in MB: of the mapping it lies in, so that V8's own memory does not count. NaN where /proc does not say.
+ * Resident bytes of the buffer alone, in MB: of the mapping it lies in, so that V8's own memory does not count. NaN where /proc does not
+ * say.
  */
 function residentMb(buffer: SharedArrayBuffer): number {
   let smaps: string

@@ -20,14 +20,15 @@ const heap = attachHeap(handle)
 const bytes = new Uint8Array(handle.buffer)
 /** Which table is mine, and each of them. */
 let mine = line
-const tableOf = (at: number): Int32Array => tables.subarray(at * tableLength, (at + 1) * tableLength)
-const all = Array.from({ length: tables.length / tableLength }, (_, at) => tableOf(at))
+const all = Array.from({ length: tables.length / tableLength }, (_, at) => tables.subarray(at * tableLength, (at + 1) * tableLength))
 const replaceRandom = replaceRandomIn(heap, bytes)
 
 parentPort?.once('message', (rehearsal: Int32Array) => {
   warmUp(rehearsal)
   parentPort?.postMessage('ready')
-  for (let seen = turnNow(); seen !== myTurn && Atomics.load(stop, 0) === 0; seen = turnNow()) Atomics.wait(lines, base + L_TURN, seen, 1000)
+  for (let seen = turnNow(); seen !== myTurn && Atomics.load(stop, 0) === 0; seen = turnNow()) {
+    Atomics.wait(lines, base + L_TURN, seen, 1000)
+  }
   if (turnNow() === myTurn) run()
   // Tearing V8 down is not part of the measurement.
   Atomics.wait(stop, 0, 0)

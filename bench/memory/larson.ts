@@ -13,7 +13,8 @@ import type { Bench, Cell, Choice, Contender, Job, Reading } from '../harness/co
 import { addressHeaps, allocatorOf, collected, memoryOf, openHeap, openPercore, percore } from './heaps.js'
 import { replaceRandomIn, replaceRandomObjectIn, setUpTable } from './larson-loops.js'
 import { type Sizes, seedOf } from './loops.js'
-import { buildNative, isNative, measureNative, natives, removeNative } from './native.js'
+import { isNative, measureNative, nativeBuild, natives } from './native.js'
+import { runsOf, threadsOf, wanted } from './plan.js'
 import { ratiosOver } from './ratios.js'
 
 /** Policies of page reuse, and how the heap calls them. */
@@ -37,17 +38,16 @@ export const bench: Bench = {
   summary: 'threads replace random blocks of 8..1000 bytes and leave them to fresh threads: ops per second, page reuse',
   module: import.meta.url,
   contenders: [percore, ...natives, ...addressHeaps, ...collected],
-  prepare: buildNative,
-  cleanup: async (input) => removeNative(input),
+  ...nativeBuild,
   plan(choice) {
     const chosen = choice.policies ?? ['route-s']
-    const threads = choice.threads ?? (choice.quick ? [1, 2] : [1, 2, 4])
+    const threads = threadsOf(choice)
     const ours = chosen.map((policy): Contender => ({ ...percore, ...choice.policies && { params: { policy } } }))
-    const common = { runs: choice.runs ?? (choice.quick ? 3 : 5), timeoutMs: 120_000 }
+    const common = { runs: runsOf(choice), timeoutMs: 120_000 }
     const cells = threads.map((count): Cell => ({
       ...common,
       params: { threads: count },
-      contenders: [...ours, ...only(choice, natives), ...count === 1 ? only(choice, [...addressHeaps, ...collected]) : []],
+      contenders: [...ours, ...wanted(count === 1 ? [...natives, ...addressHeaps, ...collected] : natives, choice)],
       input: inputFor(choice, heirsFor(choice.quick, count)),
     }))
     const living = threads.filter((count) => choice.policies && count > 1).map((count): Cell => ({
@@ -72,9 +72,6 @@ export const bench: Bench = {
 
 const inputFor = ({ quick }: Choice, heirs: number): Record<string, number> =>
   ({ measure_ms: quick ? 500 : 2000, heirs, blocks: blocksPerThread, ops_per_thread: opsPerThread, seed, ...sizes })
-
-const only = (choice: Choice, list: readonly Contender[]): readonly Contender[] =>
-  choice.quick && choice.subjects === undefined ? list.filter(({ subject }) => subject === 'mimalloc' || subject === 'glibc') : list
 
 /** Threads made ready per line of succession; the last one stays to the end. */
 const heirsFor = (quick: boolean, threads: number): number => Math.ceil((quick ? 5 : 16) / Math.max(1, threads / 2))

@@ -34,8 +34,8 @@ export function seedOf(seed: number, thread: number): number {
 }
 
 /**
- * Calls a loop so often that V8 optimises it from its entry, not only from within, and knows what comes after it: a few short calls, then longer
- * ones. Returns the generator's state.
+ * Calls a loop so often that V8 optimises it from its entry, not only from within, and knows what comes after it: a few short calls, then
+ * longer ones. Returns the generator's state.
  */
 export function warmUp(loop: (x: number, count: number) => number, x: number, count: number): number {
   for (let call = 0; call < 100; call++) x = loop(x, 100)
@@ -44,8 +44,13 @@ export function warmUp(loop: (x: number, count: number) => number, x: number, co
   return x
 }
 
+/** Takes that many steps over the slots; from one state of the generator to the next. */
+type RandomSteps<Slots> = (slots: Slots, x: number, steps: number, sizes: Sizes, touch: number) => number
+/** Replaces that many blocks, from the oldest on; where the oldest is, before and afterwards. */
+type ReplaceOldest<Blocks> = (blocks: Blocks, at: number, count: number, bytes: number) => number
+
 /** A full slot is freed, an empty one gets a block; `slots.length` is a power of two. Returns the generator's state. */
-export function randomSlotsIn(heap: BlockHeap, words: Int32Array): (slots: Int32Array, x: number, steps: number, sizes: Sizes, touch: number) => number {
+export function randomSlotsIn(heap: BlockHeap, words: Int32Array): RandomSteps<Int32Array> {
   return (slots, x, steps, { min, range }, touch) => {
     const mask = slots.length - 1
     let sum = 0
@@ -75,7 +80,7 @@ export function randomSlotsIn(heap: BlockHeap, words: Int32Array): (slots: Int32
 }
 
 /** The same for memory the garbage collector frees. */
-export function randomObjectsIn(allocate: Allocate): (slots: (Uint8Array | undefined)[], x: number, steps: number, sizes: Sizes, touch: number) => number {
+export function randomObjectsIn(allocate: Allocate): RandomSteps<(Uint8Array | undefined)[]> {
   return (slots, x, steps, { min, range }, touch) => {
     const mask = slots.length - 1
     let sum = 0
@@ -118,7 +123,7 @@ export function oneByOneIn(heap: BlockHeap, words: Int32Array): (count: number, 
 }
 
 /** The oldest of `blocks` is replaced by a new one. Returns where the oldest is afterwards. */
-export function replaceOldestIn(heap: BlockHeap, words: Int32Array): (blocks: Int32Array, at: number, count: number, bytes: number) => number {
+export function replaceOldestIn(heap: BlockHeap, words: Int32Array): ReplaceOldest<Int32Array> {
   return (blocks, at, count, bytes) => {
     for (let i = 0; i < count; i++) {
       heap.free(blocks[at]!)
@@ -146,7 +151,7 @@ export function objectByObjectIn(allocate: Allocate): (count: number, bytes: num
 }
 
 /** {@link replaceOldest} for memory the garbage collector frees. */
-export function replaceOldestObjectIn(allocate: Allocate): (blocks: Uint8Array[], at: number, count: number, bytes: number) => number {
+export function replaceOldestObjectIn(allocate: Allocate): ReplaceOldest<Uint8Array[]> {
   return (blocks, at, count, bytes) => {
     for (let i = 0; i < count; i++) {
       const block = allocate(bytes)

@@ -16,5 +16,6 @@ export const bench: Bench = slotsBench({
   module: import.meta.url,
   sizes: { min: 8192, range: 45_057 },
   steps: { alone: 4e6, several: 4e6 },
-  points: (threads) => threads.flatMap((count) => touches.map(([touched, touch]) => ({ params: { touched }, threads: count, slots: 256, touch }))),
+  points: (threads) => threads.flatMap((count) =>
+    touches.map(([touched, touch]) => ({ params: { touched }, threads: count, slots: 256, touch }))),
 })

@@ -14,5 +14,6 @@ export const bench: Bench = slotsBench({
   module: import.meta.url,
   sizes: { min: 16, range: 1009 },
   steps: { alone: 40e6, several: 20e6 },
-  points: (threads) => threads.flatMap((count) => [256, 1024].map((slots) => ({ params: { slots }, threads: count, slots, touch: TOUCH_FIRST }))),
+  points: (threads) => threads.flatMap((count) =>
+    [256, 1024].map((slots) => ({ params: { slots }, threads: count, slots, touch: TOUCH_FIRST }))),
 })

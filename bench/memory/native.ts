@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import type { Contender, Job, Reading } from '../harness/contract.js'
+import type { Bench, Contender, Job, Reading } from '../harness/contract.js'
 
 /** Of the package, also when this file runs compiled. */
 const source = fileURLToPath(new URL('../../../bench/memory/native.c', import.meta.url))
@@ -51,7 +51,7 @@ function whyNotNative(): string | undefined {
 
 function findCompiler(): string | undefined {
   const folders = (process.env['PATH'] ?? '').split(':')
-  return compilers.map((name) => folders.map((folder) => join(folder, name)).find((path) => existsSync(path))).find((path) => path !== undefined)
+  return compilers.flatMap((name) => folders.map((folder) => join(folder, name))).find((path) => existsSync(path))
 }
 
 /** Where the loader would find the libraries. */
@@ -71,7 +71,7 @@ function libraryPaths(): Map<string, string> {
 }
 
 /** Builds the program in a new directory; what a job needs to run it. Without a compiler there is nothing to build, and no job asks. */
-export async function buildNative(): Promise<Record<string, string>> {
+async function buildNative(): Promise<Record<string, string>> {
   const compiler = findCompiler()
   if (whyNotNative() !== undefined || compiler === undefined) return {}
   const folder = mkdtempSync(join(tmpdir(), 'percore-native-'))
@@ -82,9 +82,15 @@ export async function buildNative(): Promise<Record<string, string>> {
 }
 
 /** Undoes {@link buildNative}. */
-export function removeNative(input: Readonly<Record<string, string | number>>): void {
+function removeNative(input: Readonly<Record<string, string | number>>): void {
   const folder = input['native_folder']
   if (typeof folder === 'string') rmSync(folder, { recursive: true, force: true })
+}
+
+/** What a bench with native contenders does before and after. */
+export const nativeBuild: Required<Pick<Bench, 'prepare' | 'cleanup'>> = {
+  prepare: buildNative,
+  cleanup: async (input) => removeNative(input),
 }
 
 /** Whether the subject is one of {@link natives}. */

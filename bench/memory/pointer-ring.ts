@@ -24,8 +24,10 @@ function stepAside(ring: Int32Array, spins: number): number {
   return 0
 }
 
+type Produce = (x: number, count: number, batch: number, sizes: Sizes) => number
+
 /** Sends `count` blocks, published every `batch`, a power of two. Returns the generator's state. */
-export function produceIn(heap: BlockHeap, words: Int32Array, ring: Int32Array): (x: number, count: number, batch: number, sizes: Sizes) => number {
+export function produceIn(heap: BlockHeap, words: Int32Array, ring: Int32Array): Produce {
   return (x, count, batch, { min, range }) => {
     let tail = Atomics.load(ring, TAIL)
     let head = Atomics.load(ring, HEAD)

@@ -8,7 +8,8 @@ import { Worker } from 'node:worker_threads'
 import type { Bench, Cell, Contender, Job, Reading } from '../harness/contract.js'
 import { memoryOf, openPercore, percore } from './heaps.js'
 import { fillTableIn, type Sizes, seedOf } from './loops.js'
-import { buildNative, isNative, measureNative, natives, removeNative } from './native.js'
+import { isNative, measureNative, nativeBuild, natives } from './native.js'
+import { runsOf, wanted } from './plan.js'
 import { produceIn, ringWords, waitUntilEmpty } from './pointer-ring.js'
 import { ratiosOver } from './ratios.js'
 
@@ -23,19 +24,17 @@ export const bench: Bench = {
   summary: 'one thread allocates blocks of 64..512 bytes, another frees them: blocks per second, and the cost of a remote free',
   module: import.meta.url,
   contenders,
-  prepare: buildNative,
-  cleanup: async (input) => removeNative(input),
+  ...nativeBuild,
   plan(choice) {
-    const all = !choice.quick || choice.subjects !== undefined
-    const wanted = contenders.filter(({ subject }) => all || ['percore', 'mimalloc', 'glibc'].includes(subject))
-    const common = { runs: choice.runs ?? (choice.quick ? 3 : 5), timeoutMs: 60_000 }
+    const measured = wanted(contenders, choice)
+    const common = { runs: runsOf(choice), timeoutMs: 60_000 }
     const rounds = { rounds: choice.quick ? 10 : 20, count: 100_000, bytes: 128 }
     return [
       ...[1, 32].map((batch): Cell => ({
-        ...common, params: { publish: batch }, contenders: wanted,
+        ...common, params: { publish: batch }, contenders: measured,
         input: { count: choice.quick ? 5e6 : 20e6, warmup: 2e6, batch, seed, ...sizes },
       })),
-      { ...common, params: { remote_free: 'batched' }, contenders: wanted, input: rounds },
+      { ...common, params: { remote_free: 'batched' }, contenders: measured, input: rounds },
       { ...common, params: { remote_free: 'alone' }, contenders: [percore], input: rounds },
     ]
   },
@@ -48,7 +47,11 @@ export const bench: Bench = {
     return await measureNative(job, 'producer-consumer', { count, warmup, batch, seed, ...sizes })
   },
   derive: (results) => [...ratiosOver(results, 'items_per_s'), ...ratiosOver(results, 'ns_per_free')],
-  views: [{ kind: 'columns', metrics: ['items_per_s', 'rss_mb'] }, { kind: 'pivot', metric: 'speedup', rows: ['over'] }, { kind: 'columns', metrics: ['ns_per_free'] }],
+  views: [
+    { kind: 'columns', metrics: ['items_per_s', 'rss_mb'] },
+    { kind: 'pivot', metric: 'speedup', rows: ['over'] },
+    { kind: 'columns', metrics: ['ns_per_free'] },
+  ],
 }
 
 /** What the consuming thread needs. */

@@ -10,7 +10,8 @@ import type { Bench, Cell, Choice, Contender, Job, Params, Reading } from '../ha
 import { runCrew } from './crew.js'
 import { addressHeaps, allocatorOf, collected, memoryOf, openHeap, openPercore, percore } from './heaps.js'
 import { randomObjectsIn, randomSlotsIn, seedOf, type Sizes, warmUp } from './loops.js'
-import { buildNative, isNative, measureNative, nativeCommand, natives, removeNative } from './native.js'
+import { isNative, measureNative, nativeBuild, nativeCommand, natives } from './native.js'
+import { runsOf, threadsOf, wanted } from './plan.js'
 import { ratiosOver } from './ratios.js'
 import { countSystemCalls, whyNoStrace } from './strace.js'
 
@@ -40,7 +41,6 @@ const slowShare = 20
 
 const alone: readonly Contender[] = [percore, ...natives, ...addressHeaps, ...collected]
 const together: readonly Contender[] = [percore, ...natives]
-const quickSubjects = ['percore', 'mimalloc', 'glibc', 'Buffer.allocUnsafe']
 
 export function slotsBench(options: SlotsOptions): Bench {
   const { name, summary, module, sizes, steps, points } = options
@@ -49,21 +49,17 @@ export function slotsBench(options: SlotsOptions): Bench {
     summary,
     module,
     contenders: alone,
-    prepare: buildNative,
-    cleanup: async (input) => removeNative(input),
+    ...nativeBuild,
     plan(choice) {
-      const threads = choice.threads ?? (choice.quick ? [1, 2] : [1, 2, 4])
-      const wanted = (list: readonly Contender[]): readonly Contender[] =>
-        choice.quick && choice.subjects === undefined ? list.filter(({ subject }) => quickSubjects.includes(subject)) : list
-      const cells = points(threads, choice).map((point): Cell => {
+      const cells = points(threadsOf(choice), choice).map((point): Cell => {
         const all = point.threads === 1 ? steps.alone : steps.several
         const measured = choice.quick ? Math.min(all, 10e6) : all
         return {
           params: { threads: point.threads, ...point.params },
-          contenders: wanted(point.threads === 1 ? alone : together),
-          runs: choice.runs ?? (choice.quick ? 3 : 5),
+          contenders: wanted(point.threads === 1 ? alone : together, choice),
+          runs: runsOf(choice),
           timeoutMs: 120_000,
-          input: { slots: point.slots, touch: point.touch, steps: measured, warmup: Math.min(measured, 4e6), min: sizes.min, range: sizes.range, seed },
+          input: { slots: point.slots, touch: point.touch, steps: measured, warmup: Math.min(measured, 4e6), seed, ...sizes },
         }
       })
       const missing = whyNoStrace()
@@ -71,7 +67,7 @@ export function slotsBench(options: SlotsOptions): Bench {
         ...cell,
         params: { ...cell.params, traced: 'strace' },
         input: { ...cell.input, warmup: 40e6 },
-        contenders: wanted(together).map((contender) => missing === undefined ? contender : { ...contender, missing: contender.missing ?? missing }),
+        contenders: wanted(together, choice).map((contender) => (missing === undefined ? contender : { missing, ...contender })),
         runs: Math.min(cell.runs, 2),
       }))
       return [...cells, ...traced]
@@ -159,8 +155,12 @@ async function measureThreads(job: Job): Promise<readonly Reading[]> {
   const { slots: { length }, sizes, touch, steps, warmup } = slotsOf(job)
   const threads = Number(job.params['threads'])
   const { heap } = openPercore(slotsHeapBytes)
-  const seconds = await runCrew(new URL('./random-slots-thread.js', import.meta.url), Array.from({ length: threads }, (_, thread): SlotsThread =>
-    ({ handle: heap.handle, slots: length, sizes, touch, steps, warmup, x: seedOf(Number(job.input['seed']), thread) })))
+  const seconds = await runCrew(
+    new URL('./random-slots-thread.js', import.meta.url),
+    Array.from({ length: threads }, (_, thread): SlotsThread => {
+      return { handle: heap.handle, slots: length, sizes, touch, steps, warmup, x: seedOf(Number(job.input['seed']), thread) }
+    }),
+  )
   return [{ metric: 'ops_per_s', value: threads * steps / seconds }, ...memoryOf(heap)]
 }
 

@@ -9,7 +9,8 @@ import { metrics, type Metric, type Result } from '../harness/contract.js'
 export function ratiosOver(results: readonly Result[], metric: Metric): Result[] {
   const inMetric = results.filter((result) => result.metric === metric)
   return inMetric.filter(({ subject }) => subject === 'percore').flatMap((ours) => {
-    const rivals = inMetric.filter((result) => result.subject !== 'percore' && JSON.stringify(result.shared) === JSON.stringify(ours.shared))
+    const cell = JSON.stringify(ours.shared)
+    const rivals = inMetric.filter((result) => result.subject !== 'percore' && JSON.stringify(result.shared) === cell)
     return rivals.map((rival) => ratioOver(ours, rival)).filter(({ values }) => values.length > 0)
   })
 }

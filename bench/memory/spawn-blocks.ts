@@ -7,11 +7,11 @@
 import type { Bench, Job, Reading } from '../harness/contract.js'
 import { addressHeaps, allocatorOf, collected, openHeap, percore } from './heaps.js'
 import { objectByObjectIn, oneByOneIn, replaceOldestIn, replaceOldestObjectIn } from './loops.js'
-import { buildNative, isNative, measureNative, natives, removeNative } from './native.js'
+import { isNative, measureNative, nativeBuild, natives } from './native.js'
+import { runsOf, wanted } from './plan.js'
 import { ratiosOver } from './ratios.js'
 
 const blockBytes = 128
-const quickSubjects = ['percore', 'mimalloc', 'glibc', 'Buffer.allocUnsafe']
 /** Rivals in JavaScript do this part of the work. */
 const slowShare = 20
 const points = [{ live: 1, count: 50e6 }, { live: 10_000, count: 20e6 }]
@@ -21,12 +21,11 @@ export const bench: Bench = {
   summary: 'blocks of 128 bytes, one at a time or 10,000 alive and the oldest replaced: mallocs and frees per second',
   module: import.meta.url,
   contenders: [percore, ...natives, ...addressHeaps, ...collected],
-  prepare: buildNative,
-  cleanup: async (input) => removeNative(input),
+  ...nativeBuild,
   plan: (choice) => points.map(({ live, count }) => ({
     params: { live },
-    contenders: bench.contenders.filter(({ subject }) => !choice.quick || choice.subjects !== undefined || quickSubjects.includes(subject)),
-    runs: choice.runs ?? (choice.quick ? 3 : 5),
+    contenders: wanted(bench.contenders, choice),
+    runs: runsOf(choice),
     timeoutMs: 60_000,
     input: { count: choice.quick ? count / 4 : count, warmup: 2e6, bytes: blockBytes, live },
   })),
@@ -41,7 +40,8 @@ export const bench: Bench = {
 async function measureHere({ subject, input }: Job): Promise<readonly Reading[]> {
   const { count: all = 0, warmup = 0, bytes = 0, live = 0 } = input as Record<string, number>
   const count = subject === 'percore' ? all : Math.ceil(all / slowShare)
-  const run = collected.some((each) => each.subject === subject) ? objectLoop(subject, live, bytes) : await addressLoop(subject, live, bytes)
+  const isCollected = collected.some((each) => each.subject === subject)
+  const run = isCollected ? objectLoop(subject, live, bytes) : await addressLoop(subject, live, bytes)
   // Many short calls, so that the loop is optimised from its entry.
   for (let i = 0; i < 50; i++) run(Math.ceil(Math.min(warmup, count) / 50))
   const start = performance.now()

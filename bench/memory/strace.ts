@@ -2,7 +2,8 @@
  * System calls of the steady state: the measured program runs once more under strace and writes a line before and after its measured part;
  * what its measuring thread asked of the kernel in between is counted. Parent: whether strace is there. Child: counting.
  *
- * The invariant: only calls of the thread that wrote the lines count, so V8's helper threads do not; if the lines are missing there is no figure.
+ * The invariant: only calls of the thread that wrote the lines count, so V8's helper threads do not; if the lines are missing there is no
+ * figure.
  */
 import { execFile, execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -21,7 +22,8 @@ export function whyNoStrace(): string | undefined {
     execFileSync('strace', ['-o', '/dev/null', '-e', 'trace=none', 'true'], { stdio: 'ignore' })
     return undefined
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'strace is not installed; apt-get install strace' : 'strace may not trace here'
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT'
+    return isMissing ? 'strace is not installed; apt-get install strace' : 'strace may not trace here'
   }
 }
 
