@@ -3,7 +3,7 @@
  *
  * The invariant: each runs the function it is given with its number exactly once, later than the call, and does nothing else.
  */
-import { Exec } from '../../src/exec/index.js'
+import { Exec, type StateBlock, type StateStrategyName } from '../../src/exec/index.js'
 import type { Contender } from '../harness/contract.js'
 
 /** What a measurement is made of: spawn, then `settle`. Tasks may spawn. */
@@ -30,6 +30,60 @@ export const spawners: readonly Contender[] = [
   { subject: 'effect-fiber', needs: 'effect' },
 ]
 
+export const strategies: readonly StateStrategyName[] = ['hybrid', 'slab', 'heap', 'gc']
+
+/** Ways to give each task a state of its own: percore's strategies, and a fresh object, of 128 bytes whatever was asked for. */
+export const statedSpawners: readonly Contender[] = [
+  ...strategies.map((strategy) => ({ subject: 'percore', params: { strategy } })),
+  { subject: 'fresh-object' },
+  { subject: 'no-state' },
+]
+
+/** Tasks with state, which they write and read. */
+export function statedSpawnerOf(subject: string, strategy: string, bytes: number, tasks: number): Spawner & { readonly exec: Exec } {
+  const tasksMax = Math.max(tasks + 1, 16_384)
+  const exec = new Exec({ tasksMax, ...subject === 'percore' && { state: { strategy: strategy as StateStrategyName } } })
+  const { state } = exec
+  const settle = (): void => { exec.runUntilIdle() }
+  let task: Task = () => undefined
+  const run = (n: number, block: StateBlock): void => {
+    const words = state.words(block)
+    const at = state.start(block)
+    words[at] = n
+    task(words[at] ?? 0)
+  }
+  const runObject = (object: FreshState): void => task(object.a)
+  const one: Record<string, (n: number) => void> = {
+    percore: (n) => { exec.spawnWith(bytes, run, n) },
+    'fresh-object': (n) => { exec.spawn(runObject, freshState(n)) },
+    'no-state': (n) => { exec.spawn(task, n) },
+  }
+  const many: Record<string, (count: number) => void> = {
+    percore: (count) => { for (let n = 0; n < count; n++) exec.spawnWith(bytes, run, n) },
+    'fresh-object': (count) => { for (let n = 0; n < count; n++) exec.spawn(runObject, freshState(n)) },
+    'no-state': (count) => { for (let n = 0; n < count; n++) exec.spawn(task, n) },
+  }
+  const [spawnOne, spawnMany] = [one[subject], many[subject]]
+  if (spawnOne === undefined || spawnMany === undefined) throw new Error(`no subject ${subject}`)
+  return {
+    exec,
+    settle,
+    spawn: (next, n) => {
+      task = next
+      spawnOne(n)
+    },
+    spawnAll: (next, count) => {
+      task = next
+      spawnMany(count)
+    },
+  }
+}
+
+/** 13 fields and a header of three words: 128 bytes. */
+type FreshState = ReturnType<typeof freshState>
+const freshState = (a: number): Record<'a' | 'b' | 'c' | 'd' | 'e' | 'f' | 'g' | 'h' | 'i' | 'j' | 'k' | 'l' | 'm', number> =>
+  ({ a, b: 0, c: 0, d: 0, e: 0, f: 0, g: 0, h: 0, i: 0, j: 0, k: 0, l: 0, m: 0 })
+
 /** The spawner of that subject; `tasks` is the most that will be alive. */
 export async function spawnerOf(subject: string, kind: string, tasks: number): Promise<Spawner> {
   switch (subject) {
@@ -44,7 +98,7 @@ export async function spawnerOf(subject: string, kind: string, tasks: number): P
 }
 
 function percore(kind: string, tasks: number): Spawner {
-  const exec = new Exec({ tasksMax: Math.max(2 * tasks, 16_384) })
+  const exec = new Exec({ tasksMax: Math.max(tasks + 1, 16_384) })
   const settle = (): void => { exec.runUntilIdle() }
   switch (kind) {
     case 'joined': return {

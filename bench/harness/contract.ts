@@ -33,6 +33,7 @@ export const metrics = {
   ns_per_switch: { unit: 'ns', better: 'less' },
   ns_per_malloc: { unit: 'ns', better: 'less' },
   ns_per_free: { unit: 'ns', better: 'less' },
+  kb_per_1000_tasks: { unit: 'kB', better: 'less' },
   bytes_per_spawn: { unit: 'bytes', better: 'less' },
   new_pages: { unit: 'pages', better: 'less' },
   rss_mb: { unit: 'MB', better: 'less' },

@@ -10,11 +10,12 @@
  */
 import { PercoreError } from '../base/index.js'
 import { type ReadyGroup, Scheduler } from './group.js'
+import type { StateBlock, StateMemory } from './state-memory.js'
 import { type Extra, flag, type Membership, Slab, type Task } from './slab.js'
 import { parked, running, type TaskHost } from './wait.js'
 
-/** A task's function, as the slab holds it. */
-type Call = (arg: unknown) => unknown
+/** A task's function, as the slab holds it. `block` is its state, if it has any. */
+type Call = (arg: unknown, block?: StateBlock) => unknown
 
 /** What a coroutine's `next` returns. */
 interface Step { readonly done?: boolean; readonly value: unknown }
@@ -44,13 +45,14 @@ function isForeignGenerator(value: object): boolean {
 export const attention = { none: 0, scope: 1, idle: 2 } as const
 
 const plain = 0
-const { coroutine, promise, queued, cancelled, extra, timed } = flag
+const { coroutine, promise, queued, cancelled, extra, timed, state: stated } = flag
 
 export interface CoreOptions {
   readonly tasksMax: number
   readonly quantumMs: number
   /** What becomes of the error of a task that nobody joins. */
   readonly onError: (error: unknown, task: Task) => void
+  readonly memory: StateMemory
   /** Where free-running indices start; tests start near 2^32. */
   readonly firstIndex: number
 }
@@ -60,6 +62,8 @@ export class Core implements TaskHost {
   declare readonly scheduler: Scheduler
   /** Where tasks are spawned: the group that runs, else the first. */
   current: ReadyGroup
+  /** The state of tasks that have any. */
+  declare readonly memory: StateMemory
   /** See {@link attention}. */
   attention: number = attention.none
   /** The scope of the task that runs; new tasks join it. */
@@ -79,6 +83,7 @@ export class Core implements TaskHost {
     this.scheduler = new Scheduler(options.tasksMax, options.quantumMs, options.firstIndex)
     this.current = this.scheduler.add({ name: 'default' })
     this.#onError = options.onError
+    this.memory = options.memory
   }
 
   /** A new task, ready to run in `group`. Throws ERR_PERCORE_EXEC_FULL when `tasksMax` are alive. */
@@ -88,6 +93,24 @@ export class Core implements TaskHost {
     const slot = slab.free[--slab.freeTop]
     slab.fn[slot] = fn
     slab.arg[slot] = arg
+    group.ring[group.tail & group.mask] = slot
+    group.tail = (group.tail + 1) | 0
+    if (this.attention !== 0) this.#attend(slot)
+    return slab.taskAt(slot)
+  }
+
+  /** As `spawn`, with a block of state that the task has until it is over. */
+  spawnWith(group: ReadyGroup, bytes: number, fn: unknown, arg: unknown): Task {
+    const { slab } = this
+    const { memory } = this
+    if (slab.freeTop === 0) slab.mustExtend()
+    const block = memory.take(bytes)
+    if (slab.block.length === 0) slab.keepBlocks()
+    const slot = slab.free[--slab.freeTop]
+    slab.fn[slot] = fn
+    slab.arg[slot] = arg
+    slab.block[slot] = block
+    slab.flags[slot] = stated
     group.ring[group.tail & group.mask] = slot
     group.tail = (group.tail + 1) | 0
     if (this.attention !== 0) this.#attend(slot)
@@ -209,25 +232,39 @@ export class Core implements TaskHost {
   #runFlagged(slot: number, group: ReadyGroup): void {
     const { slab } = this
     const flags = slab.flags[slot]
+    if (flags === stated) return this.#runStated(slot, group)
     if ((flags & extra) !== 0 && slab.extra[slot]?.scope !== undefined) return this.#runScoped(slot, group)
-    if ((flags & coroutine) !== 0) this.#resume(slot, group)
-    else if ((flags & cancelled) !== 0) this.#fail(slot, this.#reason(slot))
-    else this.#returned(slot, group, call(slab.fn[slot] as Call, slab.arg[slot]))
+    this.#runOther(slot, group)
+  }
+
+  /** A call with a block of state: nearly as common as a plain one. */
+  #runStated(slot: number, group: ReadyGroup): void {
+    const { slab } = this
+    const fn = slab.fn[slot] as Call
+    const block = slab.block[slot]
+    const value = fn(slab.arg[slot], block)
+    if ((typeof value === 'object' && value !== null) || slab.flags[slot] !== stated) return this.#returned(slot, group, value)
+    this.memory.give(block)
+    slab.retire(slot)
   }
 
   #runScoped(slot: number, group: ReadyGroup): void {
-    const { slab } = this
-    const flags = slab.flags[slot]
-    this.scope = slab.extra[slot]?.scope
+    this.scope = this.slab.extra[slot]?.scope
     this.attention |= attention.scope
     try {
-      if ((flags & coroutine) !== 0) this.#resume(slot, group)
-      else if ((flags & cancelled) !== 0) this.#fail(slot, this.#reason(slot))
-      else this.#returned(slot, group, call(slab.fn[slot] as Call, slab.arg[slot]))
+      this.#runOther(slot, group)
     } finally {
       this.scope = undefined
       this.attention &= ~attention.scope
     }
+  }
+
+  #runOther(slot: number, group: ReadyGroup): void {
+    const { slab } = this
+    const flags = slab.flags[slot]
+    if ((flags & coroutine) !== 0) this.#resume(slot, group)
+    else if ((flags & cancelled) !== 0) this.#fail(slot, this.#reason(slot))
+    else this.#returned(slot, group, call(slab.fn[slot] as Call, slab.arg[slot], (flags & stated) === 0 ? undefined : slab.block[slot]))
   }
 
   /** What a function returned says what it was: a coroutine, a promise, or a call that is over. */
@@ -304,7 +341,8 @@ export class Core implements TaskHost {
   }
 
   #reason(slot: number): unknown {
-    return this.slab.extra[slot]?.reason ?? new PercoreError('ERR_PERCORE_CANCELLED', 'the task was cancelled')
+    const had = (this.slab.flags[slot] & extra) === 0 ? undefined : this.slab.extra[slot]
+    return had?.reason ?? new PercoreError('ERR_PERCORE_CANCELLED', 'the task was cancelled')
   }
 
   #threw(slot: number, error: unknown): void {
@@ -340,9 +378,10 @@ export class Core implements TaskHost {
 
   #retire(slot: number): { readonly task: Task; readonly extra: Extra } | undefined {
     const { slab } = this
-    const had = slab.extra[slot]
+    const had = (slab.flags[slot] & extra) === 0 ? undefined : slab.extra[slot]
     const ending = had === undefined ? undefined : { task: slab.taskAt(slot), extra: had }
     if (had !== undefined) slab.extra[slot] = undefined
+    if ((slab.flags[slot] & stated) !== 0) this.memory.give(slab.block[slot])
     slab.retire(slot)
     if ((this.attention & attention.idle) !== 0) this.#announce()
     return ending
@@ -368,8 +407,8 @@ export class Core implements TaskHost {
 
 function nothing(): void {}
 
-function call(fn: Call, arg: unknown): unknown {
-  return fn(arg)
+function call(fn: Call, arg: unknown, block: StateBlock | undefined): unknown {
+  return block === undefined ? fn(arg) : fn(arg, block)
 }
 
 function notAWait(value: unknown): string {

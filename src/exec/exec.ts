@@ -18,6 +18,8 @@ import { type Join, joinTask } from './join.js'
 import { Scope } from './scope.js'
 import type { Result, Task } from './slab.js'
 import { limit } from './limit.js'
+import { createState, type StateOptions } from './state.js'
+import type { StateBlock, StateMemory } from './state-memory.js'
 import { type Parked, running, type Source, Wait, type Waitable } from './wait.js'
 import { Wheel } from './wheel.js'
 
@@ -40,6 +42,8 @@ export interface ExecOptions {
   readonly quantumMs?: number
   /** Told the error of a task that nobody joins. Default: thrown where the host reports what nobody caught. */
   readonly onError?: (error: unknown, task: Task) => void
+  /** How the state of tasks is kept: see `spawnWith`. */
+  readonly state?: StateOptions
   /** The clock, in ms. Default: `performance.now`. */
   readonly now?: () => number
   /** Where free-running indices start; default 0. For tests. */
@@ -84,9 +88,9 @@ export class Exec {
   #preemptMs = Infinity
 
   constructor(options: ExecOptions = {}) {
-    const { tasksMax = tasksMaxDefault, quantumMs = quantumMsDefault, onError = throwLater, now: clock = now, firstIndex = 0 } = options
+    const { tasksMax = tasksMaxDefault, quantumMs = quantumMsDefault, onError = throwLater, state, now: clock = now, firstIndex = 0 } = options
     if (!(quantumMs > 0)) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `quantumMs must be above 0, not ${quantumMs}`)
-    this.core = new Core({ tasksMax, quantumMs, onError, firstIndex })
+    this.core = new Core({ tasksMax, quantumMs, onError, firstIndex, memory: createState(state) })
     this.#now = clock
     this.#wheel = new Wheel(Math.floor(clock()))
     this.#sleeps = {
@@ -114,6 +118,20 @@ export class Exec {
   trySpawn(fn: (arg: never) => unknown, arg?: unknown): Task {
     const { core } = this
     return core.trySpawn(core.current, fn, arg)
+  }
+
+  /**
+   * As {@link Exec.spawn}, with `bytes` of state that the task owns until it is over, however it ends: memory that is no garbage. The
+   * task gets the block as its second argument: `state.words(block)[state.start(block)]` is its first word. Its content is undefined.
+   */
+  spawnWith<A, R>(bytes: number, fn: (arg: A, block: StateBlock) => R, arg: A): Task<Result<R>> {
+    const { core } = this
+    return core.spawnWith(core.current, bytes, fn, arg) as Task<Result<R>>
+  }
+
+  /** The state of tasks. */
+  get state(): StateMemory {
+    return this.core.memory
   }
 
   /** As {@link Exec.spawn}, but returns the join handle of the task. */

@@ -5,9 +5,10 @@
  * (slot, generation) names one task for ever, and whoever comes with an older generation comes too late.
  *
  * A slot is reused at once, last freed first: its lines are still in the cache. Memory is taken as slots are used for the first
- * time. A live task costs 8 + 8 bytes (function and argument) + 10 (generation, free list, flags, group).
+ * time. A live task costs 16 bytes (function, argument) and 10 (generation, free list, flags, group).
  */
 import { PercoreError } from '../base/index.js'
+import type { StateBlock } from './state-memory.js'
 
 /** What a task needs beyond a call of a function; 0 is a plain call, the fast path. */
 export const flag = {
@@ -71,7 +72,10 @@ export class Slab {
   /** The function of a call that has not begun; then its generator, if it made one. */
   readonly fn: unknown[] = []
   readonly arg: unknown[] = []
+  /** Empty until the first task has any. */
   readonly extra: (Extra | undefined)[] = []
+  /** The block of state of a task that has one; empty until the first has. */
+  readonly block: StateBlock[] = []
   declare readonly flags: Uint8Array
   /** The scheduling group of a coroutine or a timed call; of no meaning for others. */
   declare readonly group: Uint8Array
@@ -102,8 +106,9 @@ export class Slab {
     for (let slot = from; slot < to; slot++) {
       this.fn.push(undefined)
       this.arg.push(undefined)
-      this.extra.push(undefined)
     }
+    if (this.extra.length > 0) fill(this.extra, undefined, to)
+    if (this.block.length > 0) fill(this.block, 0, to)
     for (let slot = to - 1; slot >= from; slot--) this.free[this.freeTop++] = slot
     return to > from
   }
@@ -111,6 +116,11 @@ export class Slab {
   mustExtend(): void {
     if (this.extend()) return
     throw new PercoreError('ERR_PERCORE_EXEC_FULL', `${this.capacity} tasks are alive; raise tasksMax, or use trySpawn and try again later`)
+  }
+
+  /** Before the first task with state. */
+  keepBlocks(): void {
+    fill(this.block, 0, this.fn.length)
   }
 
   /** Frees the slot of a task that is over. */
@@ -137,6 +147,11 @@ export class Slab {
   /** The extras of a task, made when first asked for. */
   extraOf(slot: number): Extra {
     this.flags[slot] |= flag.extra
+    if (this.extra.length === 0) fill(this.extra, undefined, this.fn.length)
     return this.extra[slot] ??= { join: undefined, scope: undefined, reason: undefined }
   }
+}
+
+function fill<T>(list: T[], value: T, length: number): void {
+  while (list.length < length) list.push(value)
 }
