@@ -25,7 +25,7 @@ import {
   REMOTE,
 } from './layout.js'
 import { remoteCount, setHome } from './page.js'
-import { homeWord, recordWord, remoteAt, type View } from './view.js'
+import { classIn, homeWord, recordWord, remoteAt, unitOf, type View } from './view.js'
 
 export const ADOPTION_OFF = 0
 export const ADOPTION_GATED = 1
@@ -136,7 +136,7 @@ export function adoptPage(v: View, c: number): number {
   setReady(v, c, home, false)
   i32[record + R_TAKEN + c] = shared.exchange(i32, theirs + R_PENDING + c, 0) // E2, as the owner would
   const page = i32[record + R_TAKEN + c]!
-  if (page === 0 || (pages.home[page]! & HOME_DISOWNED) === 0 || pages.class[page] !== c) return 0
+  if (page === 0 || (v.units.home[unitOf(page)]! & HOME_DISOWNED) === 0 || classIn(v, page) !== c) return 0
   setHome(v, page, homeWord(me)) // while the list still says that it was announced
   i32[record + R_TAKEN + c] = i32[remoteAt(geometry, page) + PENDING_NEXT]!
   pages.watched[page] = 0

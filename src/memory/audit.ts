@@ -7,13 +7,13 @@
 import { blocksPerPage, CLASS_COUNT, strideBytes, strideMagic } from './classes.js'
 import {
   B_COUNT, B_FIRST, B_LAST, B_PAGE, BATCH_SLOTS, BATCH_WORDS, CLASS_LARGE, CLASS_NONE, EDGE_ANY, GRANULE_SHIFT, HOME_DISOWNED,
-  HOME_LARGE, PENDING_NEXT, R_ACTIVE, R_BATCH, R_EMPTY_MID, R_EMPTY_SMALL, R_GRANULES, R_PARTIAL, R_PENDING, R_RUN_END,
-  R_RUN_START, R_STATE, R_TAKEN, RECORD_FRESH, RECORD_POOLED, REMOTE, REMOTE_ARMED, REMOTE_FIRST_MASK, STATE_ACTIVE, STATE_EMPTY,
-  STATE_FULL, STATE_PARTIAL, UNIT_WORDS,
+  HOME_LARGE, PAGE_SHIFT, PENDING_NEXT, R_ACTIVE, R_BATCH, R_EMPTY_MID, R_EMPTY_SMALL, R_GRANULES, R_PARTIAL, R_PENDING, R_RUN_END,
+  R_RUN_START, R_STATE, R_TAKEN, RECORD_FRESH, RECORD_POOLED, REMOTE, REMOTE_ARMED, REMOTE_FIRST_MASK, START_SHIFT, STATE_ACTIVE, STATE_EMPTY,
+  STATE_FULL, STATE_PARTIAL
 } from './layout.js'
 import { noPage, remoteCount } from './page.js'
 import { isTaken } from './reserve.js'
-import { homeWord, isFirstUnit, ownerOf, recordWord, remoteAt, usedOf, type View } from './view.js'
+import { classIn, homeWord, isFirstUnit, ownerOf, recordWord, remoteAt, unitOf, usedOf, type View } from './view.js'
 
 export interface AuditReport {
   /** True when `problems` is empty. */
@@ -32,7 +32,7 @@ const PROBLEMS_MAX = 50
 interface Seen { active: number; partial: number; empty: number; pending: number; batched: number }
 
 export function auditHeap(v: View, quiet: boolean): AuditReport {
-  const { i32, pages, geometry: g } = v
+  const { i32, units, geometry: g } = v
   const problems: string[] = []
   const report = (what: string): void => void (problems.length < PROBLEMS_MAX && problems.push(what))
   const seen = walkRecords(v, quiet, report)
@@ -41,14 +41,14 @@ export function auditHeap(v: View, quiet: boolean): AuditReport {
   let largeBlocks = 0
   let unit = g.firstUnit
   while (unit < g.endUnit) {
-    const word = pages.home[unit]!
+    const word = units.home[unit]!
     const taken = isTaken(i32, g, unit)
     if (word === 0) {
       if (taken && quiet && !noted(v, unit)) report(`unit ${unit} is taken, and no page or record knows it`)
       unit++
       continue
     }
-    const span = pages.span[unit]!
+    const span = units.span[unit]!
     if (!isFirstUnit(v, unit) || span < 1 || unit + span > g.endUnit) {
       if (quiet) report(`unit ${unit} belongs to no page that starts at or before it`)
       unit++
@@ -58,21 +58,22 @@ export function auditHeap(v: View, quiet: boolean): AuditReport {
     const end = quiet ? unit + span : unit
     for (let at = unit; at < end; at++) {
       if (!isTaken(i32, g, at)) report(`unit ${at} is in use but free in the reserve`)
-      if (at > unit && pages.home[at] !== (isLarge ? 0 : word + at - unit)) report(`unit ${at} does not point at its page ${unit}`)
+      if (at > unit && units.home[at] !== (isLarge ? 0 : word + at - unit)) report(`unit ${at} does not point at its page ${unit}`)
     }
     if (isLarge) {
       largeBlocks++
-      if (pages.class[unit] !== CLASS_LARGE) report(`large block at unit ${unit} is not of the class of large blocks`)
+      if (units.class[unit] !== CLASS_LARGE) report(`large block at unit ${unit} is not of the class of large blocks`)
     } else {
       pageCount++
-      const owner = ownerOf(v, unit)
+      const page = unit << PAGE_SHIFT
+      const owner = ownerOf(v, page)
       const mine = owner === v.me || (owner >= 0 && owner < g.recordCount && i32[recordWord(g, owner) + R_STATE] === RECORD_POOLED)
-      checkPage(v, unit, quiet || mine, seen.get(unit), quiet, blocks, report)
+      checkPage(v, page, quiet || mine, seen.get(page), quiet, blocks, report)
     }
     unit += span
   }
   for (const page of quiet ? seen.keys() : []) {
-    if (!isFirstUnit(v, page)) report(`a list names unit ${page}, which is no page`)
+    if (!isFirstUnit(v, unitOf(page))) report(`a list names unit ${unitOf(page)}, which is no page`)
   }
   return { ok: problems.length === 0, problems, pages: pageCount, largeBlocks, blocks }
 }
@@ -88,7 +89,7 @@ function noted(v: View, unit: number): boolean {
 
 /** Follows every list of every record whose lists stand still. */
 function walkRecords(v: View, quiet: boolean, report: (what: string) => void): Map<number, Seen> {
-  const { i32, pages, geometry: g } = v
+  const { i32, pages, units, geometry: g } = v
   const seen = new Map<number, Seen>()
   const pagesMax = g.endUnit - g.firstUnit
   const at = (page: number): Seen => {
@@ -119,7 +120,7 @@ function walkRecords(v: View, quiet: boolean, report: (what: string) => void): M
       follow(words + R_PARTIAL + c, listed, 'partial', record)
       let prev = 0
       for (let page = i32[words + R_PARTIAL + c]!, n = 0; page !== 0 && n <= pagesMax; page = pages.next[page]!, n++) {
-        if (pages.prev[page] !== prev || pages.class[page] !== c || pages.home[page] !== homeWord(record)) {
+        if (pages.prev[page] !== prev || classIn(v, page) !== c || units.home[unitOf(page)] !== homeWord(record)) {
           report(`the partial list of record ${record}, class ${c}, is mislinked`)
         }
         prev = page
@@ -150,13 +151,13 @@ function checkPage(
   v: View, page: number, exact: boolean, seen: Seen | undefined, quiet: boolean,
   blocks: { out: number; free: number; remote: number; batched: number }, report: (what: string) => void,
 ): void {
-  const { i32, pages, geometry: g } = v
+  const { i32, pages, units, geometry: g } = v
   const owner = ownerOf(v, page)
-  const where = `page ${page} (class ${pages.class[page]}, owner ${owner}, state ${pages.state[page]})`
+  const c = classIn(v, page)
+  const where = `page ${unitOf(page)} (class ${c}, owner ${owner}, state ${pages.state[page]})`
   const must = (holds: boolean, what: string): void => void (holds || report(`${where}: ${what}`))
   must(owner >= 0 && owner < g.recordCount && i32[recordWord(g, owner) + R_STATE] !== RECORD_FRESH, 'has no owner')
   if (!exact) return
-  const c = pages.class[page]!
   const state = pages.state[page]!
   const lists = seen ?? { active: 0, partial: 0, empty: 0, pending: 0, batched: 0 }
   if (state === STATE_EMPTY || c === CLASS_NONE) {
@@ -167,14 +168,14 @@ function checkPage(
     return
   }
   if (!(c >= 0 && c < CLASS_COUNT)) return must(false, 'has no such class')
-  const start = page * UNIT_WORDS
+  const start = page << START_SHIFT
+  const end = start + blocksPerPage(c) * (strideBytes(c) / 4)
   const stride = strideBytes(c) / 4
   const limit = pages.limit[page]!
   const free = pages.free[page]!
   const carved = (limit - start) / stride
   must(pages.magic[page] === strideMagic(c), 'stride is not that of its class')
-  must(pages.end[page] === start + blocksPerPage(c) * stride, 'capacity is wrong')
-  must(Number.isInteger(carved) && carved >= 0 && limit <= pages.end[page]!, 'carved part is no whole number of blocks')
+  must(Number.isInteger(carved) && carved >= 0 && limit <= end, 'carved part is no whole number of blocks')
   const marks = new Set<number>()
   const walk = (first: number, max: number, what: string): number => {
     let count = 0
@@ -216,11 +217,11 @@ function checkPage(
     'edge is not that of its state',
   )
   must(
-    ((pages.home[page]! & HOME_DISOWNED) !== 0) === (v.adoption.mode !== 0 && pages.watched[page] === 1),
+    ((units.home[unitOf(page)]! & HOME_DISOWNED) !== 0) === (v.adoption.mode !== 0 && pages.watched[page] === 1),
     'is disowned when it should not be, or the other way round',
   )
   must(
-    state !== STATE_FULL || (free === 0 && limit === pages.end[page] && pages.watched[page] === 1),
+    state !== STATE_FULL || (free === 0 && limit === end && pages.watched[page] === 1),
     'is out of sight but has free blocks or is not watched',
   )
 }

@@ -50,10 +50,12 @@ export function blocksPerPage(c: number): number {
   return Math.floor((spanUnits(c) * UNIT_BYTES) / strideBytes(c))
 }
 
-/** {@link strideBytes} in words, {@link spanUnits} and {@link blocksPerPage} by class, for the paths that are not so slow. */
+/** {@link strideBytes} in words, {@link spanUnits} and {@link blocksPerPage} by class, for the faster paths. */
 export const strideWords: Int32Array = Int32Array.from(classBytes, (_, c) => strideBytes(c) / 4)
 export const spans: Int32Array = Int32Array.from(classBytes, (_, c) => spanUnits(c))
 export const capacities: Int32Array = Int32Array.from(classBytes, (_, c) => blocksPerPage(c))
+/** Words of a page's blocks, those behind the last one left out. */
+export const pageWords: Int32Array = Int32Array.from(classBytes, (_, c) => blocksPerPage(c) * (strideBytes(c) / 4))
 
 /**
  * A number `m` such that, for every word offset within a page, `offset` is a multiple of the stride exactly when
@@ -62,6 +64,9 @@ export const capacities: Int32Array = Int32Array.from(classBytes, (_, c) => bloc
 export function strideMagic(c: number): number {
   return Math.ceil(2 ** 32 / (strideBytes(c) / 4))
 }
+
+/** {@link strideMagic} by class. */
+export const magics: Int32Array = Int32Array.from(classBytes, (_, c) => strideMagic(c))
 
 /** Class by size: `classOf[(bytes + 15) >>> 4]` for 0 ≤ bytes ≤ {@link CLASS_BYTES_MAX}. */
 export const classOf: Uint8Array = new Uint8Array(CLASS_BYTES_MAX / SMALL_STEP + 1)

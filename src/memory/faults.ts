@@ -1,7 +1,7 @@
 /** How the heap says that an address or a page cannot be right. Any thread; cold. */
 import { PercoreError } from '../base/index.js'
 import { capacities, classBytes } from './classes.js'
-import { ownerOf, usedOf, type View } from './view.js'
+import { classIn, ownerOf, unitOf, usedOf, type View } from './view.js'
 
 /** The error for an address that is no block of ours, or not any more. */
 export function badPointer(ptr: unknown, why: string): PercoreError {
@@ -13,10 +13,10 @@ export function badPointer(ptr: unknown, why: string): PercoreError {
 
 /** The error for a page whose counts or links contradict each other. */
 export function corrupt(v: View, page: number, what: string): PercoreError {
-  const c = v.pages.class[page]!
+  const c = classIn(v, page)
   return new PercoreError(
     'ERR_PERCORE_BAD_POINTER',
-    `${what} in page ${page} (blocks of ${classBytes[c] ?? '?'} bytes, owner ${ownerOf(v, page)}, ` +
+    `${what} in page ${unitOf(page)} (blocks of ${classBytes[c] ?? '?'} bytes, owner ${ownerOf(v, page)}, ` +
       `used ${usedOf(v, page)} of ${capacities[c]}): a block was freed twice, or written after it was freed`,
   )
 }

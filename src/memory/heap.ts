@@ -40,8 +40,8 @@ import { type HeapStats, readStats } from './stats.js'
 import { homeWord, type Ptr, type View, viewOf } from './view.js'
 
 // V8 reads an imported binding from memory at each use and folds a constant of the module itself: mixed went from 89 to 110 Mops/s.
-const { CLASS_BYTES_MAX, CLASS_COUNT, classBytes, classOf } = classes
-const { CLASS_LARGE, HOME_DISTANCE, HOME_LARGE, MARK, MARK_KEY, R_ACTIVE, UNIT_BYTES, UNIT_SHIFT } = layout
+const { CLASS_BYTES_MAX, CLASS_COUNT, classBytes, classOf, magics, pageWords } = classes
+const { CLASS_LARGE, HOME_DISTANCE, HOME_LARGE, MARK, MARK_KEY, PAGE_SHIFT, R_ACTIVE, START_SHIFT, UNIT_BYTES, UNIT_SHIFT } = layout
 const { GRANULE_BYTES, HEADER_WORDS, H_ADAPTIVE, H_ADOPTION, H_CHUNK_FIRST, H_CHUNK_LEVELS, H_CHUNK_MAX, H_DEBUG } = layout
 const { H_END_WORD, H_MAGIC, H_RECORDS, MAGIC_VALUE } = layout
 
@@ -160,8 +160,9 @@ function outOfMemory(v: View, bytes: number): PercoreError {
 }
 
 function bind(v: View, handle: HeapHandle): SharedHeap {
-  const { i32, me, record, geometry, buffer, pages } = v
-  const { end, free: freeList, home, left, limit, magic, span } = pages
+  const { i32, me, record, geometry, buffer, pages, units } = v
+  const { free: freeList, left, limit, magic } = pages
+  const { class: kind, home, span } = units
   const active = new Int32Array(buffer, (record + R_ACTIVE) * 4, CLASS_COUNT)
   const { endUnit } = geometry
   const mine = homeWord(me)
@@ -219,9 +220,9 @@ function bind(v: View, handle: HeapHandle): SharedHeap {
     if (unit >= endUnit) return freeSlow(ptr)
     const distance = home[unit]! ^ mine
     if (distance > HOME_DISTANCE) return freeSlow(ptr)
-    const page = (unit - distance) | 0
+    const page = (unit - distance) << PAGE_SHIFT
     const m = magic[page]!
-    if (Math.imul(ptr - (page << UNIT_SHIFT), m) >>> 0 >= m || ptr >= limit[page]!) throw notABlock(ptr)
+    if (Math.imul(ptr - (page << START_SHIFT), m) >>> 0 >= m || ptr >= limit[page]!) throw notABlock(ptr)
     const stay = (left[page]! - 1) | 0
     const mark = ptr ^ MARK_KEY
     if (i32[ptr + MARK] === mark || stay <= 0) return freeAtEdge(v, ptr, page)
@@ -238,22 +239,24 @@ function bind(v: View, handle: HeapHandle): SharedHeap {
 
   function freeSlow(ptr: Ptr): void {
     if (ptr === 0) return
-    const word = home[ptr >>> UNIT_SHIFT] ?? 0
+    const unit = ptr >>> UNIT_SHIFT
+    const word = home[unit] ?? 0
     if (word === 0) throw notABlock(ptr)
-    if (word !== HOME_LARGE) freeRemote(ptr, (ptr >>> UNIT_SHIFT) - (word & HOME_DISTANCE))
+    if (word !== HOME_LARGE) freeRemote(ptr, (unit - (word & HOME_DISTANCE)) << PAGE_SHIFT)
     else freeLarge(v, ptr)
   }
 
-  /** The page of a block in use, checked; or throws. */
-  function pageOf(ptr: Ptr): number {
+  /** The first unit of the page of a block in use, checked; or throws. */
+  function unitHolding(ptr: Ptr): number {
     const unit = ptr >>> UNIT_SHIFT
     const word = home[unit] ?? 0
     if (word === 0) throw badPointer(ptr, 'there is no block in use at this address')
-    const page = unit - (word & HOME_DISTANCE)
-    const offset = ptr - (page << UNIT_SHIFT)
-    const inside = word === HOME_LARGE ? offset === 0 : Math.imul(offset, magic[page]!) >>> 0 < magic[page]!
-    if (!inside || ptr >= end[page]!) throw badPointer(ptr, 'it points into a block, not at its start')
-    return page
+    const first = unit - (word & HOME_DISTANCE)
+    const offset = ptr - (first << UNIT_SHIFT)
+    const c = kind[first]!
+    const inside = word === HOME_LARGE ? offset === 0 : Math.imul(offset, magics[c]!) >>> 0 < magics[c]! && offset < pageWords[c]!
+    if (!inside) throw badPointer(ptr, 'it points into a block, not at its start')
+    return first
   }
 
   const heap = {
@@ -263,8 +266,8 @@ function bind(v: View, handle: HeapHandle): SharedHeap {
     tryMalloc,
     free,
     usableSize(ptr: Ptr): number {
-      const page = pageOf(ptr)
-      return pages.class[page] === CLASS_LARGE ? span[page]! * UNIT_BYTES : classBytes[pages.class[page]!]!
+      const unit = unitHolding(ptr)
+      return kind[unit] === CLASS_LARGE ? span[unit]! * UNIT_BYTES : classBytes[kind[unit]!]!
     },
     calloc(bytes: number): Ptr {
       const ptr = malloc(bytes)

@@ -5,15 +5,14 @@
  *
  * ```text
  *  byteOffset                                                                                                byteOffset + byteLength
- *  | header | records | ready bits | unit bitmap | granules | columns of page metadata | remote lines | … | unit | … | unit |
- *    1 KiB    2¼ KiB each            1 bit/unit    4 B/16 units  4 B/unit each            64 B/unit          64 KiB each, aligned
+ *  | header | records | ready bits | unit bitmap | granules | unit columns | page lines | remote lines | … | unit | … | unit |
+ *    1 KiB    2¼ KiB each            1 bit/unit    4 B/16 units  4 B/unit each  64 B/unit    64 B/unit          64 KiB each, aligned
  * ```
  *
  * Every address is an index of a 4-byte word of the whole buffer, so `pointer >>> UNIT_SHIFT` is the unit, and the column `home`
  * answers in one load which page it belongs to and whose that is. All of it starts as zeros and is touched only when used.
  *
- * A SharedArrayBuffer may start 16 bytes off a cache line, so words 12..15 of each group of 16 stay empty between threads; only in the
- * columns, where it would cost a third of the space, the last four pages of a granule may share a line with the next granule.
+ * A SharedArrayBuffer may start 16 bytes off a cache line, so words 12..15 of each group of 16 stay empty between threads.
  */
 import { alignUp, PercoreError } from '../base/index.js'
 
@@ -47,17 +46,18 @@ export const GRANULE_UNITS: number = 1 << GRANULE_SHIFT
 export const GRANULE_BYTES: number = GRANULE_UNITS * UNIT_BYTES
 
 /**
- * Page metadata: columns with a word for each unit, so that a page, named by its first unit, costs one bounds check however many of its
- * words are read, and pages of one granule share a cache line that only its owner writes.
+ * Page metadata that only the owner reads and writes: a line for each unit. A page is named by the index of its line, its first unit times
+ * 16, and each name here is a view that begins one word later than the one before: so one bounds check serves all the words of a page.
  */
-export const columnNames = [
-  // The owner's alone, plain.
+export const pageColumns = [
   /** First block of the free list, 0 when none. Links are the first word of each free block. */
   'free',
   /** Blocks carved and not in the free list, less `edge`: the free that brings it to 0 changes the page's state. */
   'left',
   /** The word after the last carved block. */
   'limit',
+  /** Tells the start of a block from its inside (classes.ts). */
+  'magic',
   'state',
   /** How many used blocks the page may fall to unnoticed: −1 active, 0 partial, EDGE_ANY when full. */
   'edge',
@@ -65,16 +65,22 @@ export const columnNames = [
   'prev',
   /** 1 from the owner arming REMOTE until the page comes back through the pending queue or is disarmed. */
   'watched',
-  // Read by every thread, written by the owner when it forms the page; `home` also when the page is handed on.
+] as const
+export type PageColumn = (typeof pageColumns)[number]
+export const PAGE_SHIFT = 4
+/** `page << START_SHIFT` is the page's first word. */
+export const START_SHIFT: number = UNIT_SHIFT - PAGE_SHIFT
+
+/** What every thread reads and few write: a word for each unit, by the number of the unit. */
+export const unitColumns = [
   /** For every unit of a page: whose it is, and how far it is from the first unit (HOME_… below). 0: no page. */
   'home',
+  /** For the first unit of a page: the class of its blocks. */
   'class',
-  'magic',
-  /** The word after the last block the page can hold. */
-  'end',
+  /** For the first unit of a page: its units. */
   'span',
 ] as const
-export type ColumnName = (typeof columnNames)[number]
+export type UnitColumn = (typeof unitColumns)[number]
 
 /**
  * home, one word:
@@ -91,13 +97,12 @@ export const HOME_DISOWNED: number = 1 << 20
 /** The first unit of a large block: no thread's, so every free takes the slow path. */
 export const HOME_LARGE: number = 0xffff << HOME_SHIFT
 
-// What all threads write, Atomics only, a line for each unit (the owner may poll REMOTE plainly; a sender writes PENDING_NEXT before it
+// What all threads write, Atomics only: a line for each unit (the owner may poll REMOTE plainly; a sender writes PENDING_NEXT before it
 // publishes).
 export const REMOTE = 0
 export const PENDING_NEXT = 1
 /** How many refills the owner had done when the page was announced; only with adoption. */
 export const PENDING_STAMP = 2
-export const REMOTE_SHIFT = 4
 
 /** Class of a large block, and of a page without one. */
 export const CLASS_LARGE = 255
@@ -196,12 +201,14 @@ export interface Geometry {
   readonly ready: number
   /** First word of the debug map, for unit 0, two bits per 16 bytes of the buffer (states.ts); 0 without debug. */
   readonly debugMap: number
-  /** `columns + k * columnWords + unit` is the word of column k for an absolute unit. */
-  readonly columns: number
-  readonly columnWords: number
-  /** `remotes + (unit << REMOTE_SHIFT)` is the remote line of an absolute unit. */
+  /** `units + k * unitWords + unit` is the word of column k for an absolute unit. */
+  readonly units: number
+  readonly unitWords: number
+  /** `pages + k + page` is the word of page column k. */
+  readonly pages: number
+  /** `remotes + page` is the remote line of a page. */
   readonly remotes: number
-  /** The unit that the heap's own words begin in: never a page. A class without an active page names it, since its free list is empty. */
+  /** What a class without an active page names: the line of the unit that the heap's own words begin in, with an empty free list. */
   readonly noPage: number
   readonly firstUnit: number
   readonly endUnit: number
@@ -223,30 +230,29 @@ export function geometryOf(byteOffset: number, byteLength: number, recordCount: 
   const base = byteOffset / 4
   const endUnit = Math.min(Math.floor(endWord / UNIT_WORDS), WORDS_MAX / UNIT_WORDS - 1) // the word after the last must fit too
   const lowUnit = Math.floor(base / UNIT_WORDS)
-  const lowLine = lowUnit - (lowUnit % LINE_WORDS) // so that the lines of a column begin where granules do
   const records = base + HEADER_WORDS
   const ready = records + recordCount * RECORD_WORDS
   const bitmap = alignUp(ready + CLASS_SLOTS * Math.ceil(recordCount / 32), LINE_WORDS)
   const granules = alignUp(bitmap + Math.ceil(endUnit / 32), LINE_WORDS)
-  const columnsLow = alignUp(granules + Math.ceil(endUnit / GRANULE_UNITS), LINE_WORDS)
-  // An odd number of lines, or all words of a page would fall into one set of the first-level cache.
-  const columnWords = (Math.ceil(Math.max(0, endUnit - lowLine) / LINE_WORDS) | 1) * LINE_WORDS
-  const remotesLow = columnsLow + columnNames.length * columnWords
-  const remotesEnd = remotesLow + (columnWords << REMOTE_SHIFT)
+  const unitsLow = alignUp(granules + Math.ceil(endUnit / GRANULE_UNITS), LINE_WORDS)
+  const unitWords = alignUp(Math.max(0, endUnit - lowUnit), LINE_WORDS)
+  const pagesLow = unitsLow + unitColumns.length * unitWords
+  const remotesLow = pagesLow + (unitWords << PAGE_SHIFT)
+  const remotesEnd = remotesLow + (unitWords << PAGE_SHIFT)
   const firstUnit = Math.ceil((remotesEnd + (debug ? (endUnit * UNIT_WORDS) / 64 : 0)) / UNIT_WORDS)
   if (!(firstUnit < endUnit)) {
     const least = (firstUnit + 1) * UNIT_BYTES - byteOffset
     throw bad(`${byteLength} bytes hold no page beside ${recordCount} records: give at least ${least} bytes`)
   }
   const debugMap = debug ? remotesEnd : 0
-  const columns = columnsLow - lowLine
-  const remotes = remotesLow - (lowLine << REMOTE_SHIFT)
+  const low = lowUnit << PAGE_SHIFT
   return {
-    base, recordCount, records, bitmap, granules, ready, debugMap, columns, columnWords, remotes, noPage: lowUnit, firstUnit, endUnit,
+    base, recordCount, records, bitmap, granules, ready, debugMap, units: unitsLow - lowUnit, unitWords, pages: pagesLow - low,
+    remotes: remotesLow - low, noPage: low, firstUnit, endUnit,
   }
 }
 
-/** Word of a column for unit 0 (which may be outside of the heap). */
-export function columnAt(g: Geometry, name: ColumnName): number {
-  return g.columns + columnNames.indexOf(name) * g.columnWords
+/** Word of a unit column for unit 0 (which may be outside of the heap). */
+export function unitColumnAt(g: Geometry, name: UnitColumn): number {
+  return g.units + unitColumns.indexOf(name) * g.unitWords
 }

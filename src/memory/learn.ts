@@ -19,7 +19,7 @@ import { capacities, CLASS_COUNT, classBytes, strideWords } from './classes.js'
 import { R_ACTIVE, R_FRESH, R_LEARNED, R_LEARNED_AT, R_PARTIAL, STATE_ACTIVE, STATE_PARTIAL, UNIT_WORDS } from './layout.js'
 import { activate, pushPartial, unlinkPartial } from './page.js'
 import { prewarm } from './prewarm.js'
-import { ownerOf, type Ptr, recordWord, usedOf, type View } from './view.js'
+import { classIn, ownerOf, type Ptr, recordWord, usedOf, type View } from './view.js'
 
 /** What a record may keep ready, in all. */
 const BUDGET_BYTES = 2_000_000
@@ -57,7 +57,7 @@ function activity(v: View): number {
 function activateAgain(v: View, c: number, before: number): void {
   const { i32, pages, record } = v
   const after = i32[record + R_ACTIVE + c]!
-  const isOurs = ownerOf(v, before) === v.me && pages.class[before] === c && pages.state[before] === STATE_PARTIAL
+  const isOurs = ownerOf(v, before) === v.me && classIn(v, before) === c && pages.state[before] === STATE_PARTIAL
   if (!isOurs || pages.state[after] !== STATE_ACTIVE) return
   unlinkPartial(v, before)
   activate(v, before)

@@ -22,13 +22,13 @@ import { C } from './counters.js'
 import { badPointer, corrupt } from './faults.js'
 import * as layout from './layout.js'
 import { clearStates } from './states.js'
-import { homeWord, remoteAt, usedOf, type View } from './view.js'
+import { classIn, homeWord, remoteAt, unitOf, usedOf, type View } from './view.js'
 
 // Local names, because V8 does not fold imported bindings (heap.ts).
-const { capacities, CLASS_COUNT, spans, strideMagic, strideWords } = classes
-const { CLASS_NONE, EDGE_ANY, HOME_DISOWNED, MARK, MARK_KEY, PENDING_NEXT, REMOTE, REMOTE_ARMED, REMOTE_COUNT_MASK } = layout
-const { REMOTE_COUNT_SHIFT, REMOTE_FIRST_MASK, R_ACTIVE, R_ARMING, R_EMPTY_MID, R_EMPTY_SMALL, R_FRESH, R_PARTIAL, R_RUN_END } = layout
-const { R_RUN_START, STATE_ACTIVE, STATE_EMPTY, STATE_FULL, STATE_PARTIAL, UNIT_SHIFT } = layout
+const { capacities, CLASS_COUNT, magics, pageWords, spans, strideWords } = classes
+const { CLASS_NONE, EDGE_ANY, HOME_DISOWNED, MARK, MARK_KEY, PAGE_SHIFT, PENDING_NEXT, REMOTE, REMOTE_ARMED } = layout
+const { REMOTE_COUNT_MASK, REMOTE_COUNT_SHIFT, REMOTE_FIRST_MASK, R_ACTIVE, R_ARMING, R_EMPTY_MID, R_EMPTY_SMALL, R_FRESH } = layout
+const { R_PARTIAL, R_RUN_END, R_RUN_START, START_SHIFT, STATE_ACTIVE, STATE_EMPTY, STATE_FULL, STATE_PARTIAL } = layout
 
 /** Words carved at a time: building the list of a whole page at once would touch all of it. */
 const CARVE_WORDS = 1024
@@ -52,14 +52,15 @@ export function setEdge({ pages }: View, page: number, edge: number): void {
 }
 
 /** Says whose every unit of a page is. The first unit's word is the one that counts; the others follow it. */
-export function setHome({ pages }: View, page: number, word: number): void {
-  pages.home[page] = word
-  for (let distance = 1; distance < pages.span[page]!; distance++) pages.home[page + distance] = word + distance
+export function setHome({ units }: View, page: number, word: number): void {
+  const unit = unitOf(page)
+  units.home[unit] = word
+  for (let distance = 1; distance < units.span[unit]!; distance++) units.home[unit + distance] = word + distance
 }
 
 export function pushPartial(v: View, page: number): void {
   const { i32, pages, record } = v
-  const head = record + R_PARTIAL + pages.class[page]!
+  const head = record + R_PARTIAL + classIn(v, page)
   const next = i32[head]!
   pages.next[page] = next
   pages.prev[page] = 0
@@ -75,7 +76,7 @@ export function unlinkPartial(v: View, page: number): void {
   const prev = pages.prev[page]!
   if (next !== 0) pages.prev[next] = prev
   if (prev !== 0) pages.next[prev] = next
-  else i32[record + R_PARTIAL + pages.class[page]!] = next
+  else i32[record + R_PARTIAL + classIn(v, page)] = next
   pages.next[page] = 0
   pages.prev[page] = 0
 }
@@ -84,23 +85,24 @@ export function activate(v: View, page: number): void {
   const { i32, pages, record } = v
   pages.state[page] = STATE_ACTIVE
   setEdge(v, page, -1)
-  i32[record + R_ACTIVE + pages.class[page]!] = page
+  i32[record + R_ACTIVE + classIn(v, page)] = page
 }
 
 /** Carves up to 4 KiB more of a page whose free list is empty. False when all of it is carved. */
 export function extend(v: View, page: number): boolean {
   const { i32, pages } = v
   const first = pages.limit[page]!
-  const end = pages.end[page]!
+  const c = classIn(v, page)
+  const end = (page << START_SHIFT) + pageWords[c]!
   if (first >= end) return false
-  const stride = strideWords[pages.class[page]!]!
+  const stride = strideWords[c]!
   const count = Math.max(1, Math.min(Math.floor(CARVE_WORDS / stride), (end - first) / stride))
   const limit = first + count * stride
   for (let block = first; block < limit - stride; block += stride) i32[block] = block + stride
   i32[limit - stride] = 0
   pages.free[page] = first
   pages.limit[page] = limit
-  i32[v.record + R_FRESH + pages.class[page]!]! += count
+  i32[v.record + R_FRESH + c]! += count
   v.f64[v.counters + C.extensions]! += 1
   return true
 }
@@ -110,13 +112,13 @@ export function extend(v: View, page: number): boolean {
  * R2: takes what senders published with R1 (remote.ts); afterwards the links of the list are ours to read plainly.
  */
 export function adoptRemote(v: View, page: number): boolean {
-  const { i32, geometry, pages } = v
+  const { i32, pages, geometry } = v
   const at = remoteAt(geometry, page) + REMOTE
   const seen = i32[at]! // a plain poll: only an owner empties this word, and a miss is found by the armed edge
   if (remoteCount(seen) === 0) return false
   const remote = shared.exchange(i32, at, 0)
   const count = (remote >>> REMOTE_COUNT_SHIFT) & REMOTE_COUNT_MASK // no call between taking the list and having it
-  pages.free[page] = (page << UNIT_SHIFT) + ((remote & REMOTE_FIRST_MASK) << 2)
+  pages.free[page] = (page << START_SHIFT) + ((remote & REMOTE_FIRST_MASK) << 2)
   pages.left[page]! -= count
   v.f64[v.counters + C.remoteAdopted]! += count
   if (usedOf(v, page) < 0) throw corrupt(v, page, `${count} blocks came back from other threads, more than were out`)
@@ -128,13 +130,13 @@ export function adoptRemote(v: View, page: number): boolean {
  * only add to at its head stays where it is. False when there was none, or when its links make no sense and it was dropped.
  */
 export function mergeRemote(v: View, page: number): boolean {
-  const { i32, geometry, pages } = v
+  const { i32, pages, geometry } = v
   const at = remoteAt(geometry, page) + REMOTE
   for (;;) {
     const remote = shared.load(i32, at)
     const count = remoteCount(remote)
     if (count === 0) return false
-    const first = (page << UNIT_SHIFT) + ((remote & REMOTE_FIRST_MASK) << 2)
+    const first = (page << START_SHIFT) + ((remote & REMOTE_FIRST_MASK) << 2)
     let last = first
     let left = count - 1
     for (; left > 0 && isBlock(v, page, last); left--) last = i32[last]!
@@ -156,8 +158,8 @@ export function mergeRemote(v: View, page: number): boolean {
 /** Whether `ptr` is the start of a carved block of the page. */
 export function isBlock(v: View, page: number, ptr: number): boolean {
   const { pages } = v
-  const offset = ptr - (page << UNIT_SHIFT)
-  return offset >= 0 && ptr < pages.limit[page]! && Number.isInteger(offset / strideWords[pages.class[page]!]!)
+  const offset = ptr - (page << START_SHIFT)
+  return offset >= 0 && ptr < pages.limit[page]! && Number.isInteger(offset / strideWords[classIn(v, page)]!)
 }
 
 /**
@@ -165,7 +167,7 @@ export function isBlock(v: View, page: number, ptr: number): boolean {
  * False when remote frees arrived first; then they are adopted and the page stays as it is.
  */
 export function setFull(v: View, page: number): boolean {
-  const { i32, geometry, pages, me, record } = v
+  const { i32, pages, geometry, me, record } = v
   if (pages.watched[page] === 0) {
     const state = pages.state[page]!
     const edge = pages.edge[page]!
@@ -200,7 +202,7 @@ function emptyList(v: View, span: number): number {
 
 /** True when no sender can still be holding the page's name: it was never armed, or could be disarmed. */
 export function disarm(v: View, page: number): boolean {
-  const { i32, geometry, pages } = v
+  const { i32, pages, geometry } = v
   if (pages.watched[page] === 0) return true
   if (shared.compareExchange(i32, remoteAt(geometry, page) + REMOTE, REMOTE_ARMED, 0) !== REMOTE_ARMED) return false
   pages.watched[page] = 0
@@ -209,20 +211,21 @@ export function disarm(v: View, page: number): boolean {
 
 /** Gives the units of an unlisted page back to the reserve. */
 export function returnPage(v: View, page: number): void {
-  const { i32, pages, record } = v
-  i32[record + R_RUN_START] = page
-  i32[record + R_RUN_END] = page + pages.span[page]!
-  pages.class[page] = CLASS_NONE
+  const { i32, units, record } = v
+  const unit = unitOf(page)
+  i32[record + R_RUN_START] = unit
+  i32[record + R_RUN_END] = unit + units.span[unit]!
+  units.class[unit] = CLASS_NONE
   returnNoted(v)
   v.f64[v.counters + C.pagesReturned]! += 1
 }
 
 /** A partial page with nothing in use leaves its class, unless a sender is about to enqueue it; then its dequeue retries. */
 export function retire(v: View, page: number): void {
-  const { i32, pages } = v
+  const { i32, pages, units } = v
   if (!disarm(v, page)) return
   unlinkPartial(v, page)
-  const span = pages.span[page]!
+  const span = units.span[unitOf(page)]!
   const list = emptyList(v, span)
   v.f64[v.counters + C.pagesEmptied]! += 1
   if (i32[list + 1]! >= (span === 1 ? EMPTY_SMALL_MAX : EMPTY_MID_MAX)) {
@@ -232,8 +235,8 @@ export function retire(v: View, page: number): void {
   pages.state[page] = STATE_EMPTY
   setEdge(v, page, EDGE_ANY)
   pages.free[page] = 0
-  pages.limit[page] = page << UNIT_SHIFT
-  pages.class[page] = CLASS_NONE
+  pages.limit[page] = page << START_SHIFT
+  units.class[unitOf(page)] = CLASS_NONE
   pages.next[page] = i32[list]!
   i32[list] = page
   i32[list + 1] = i32[list + 1]! + 1
@@ -266,12 +269,12 @@ export function trimPages(v: View): void {
   }
 }
 
-/** Shapes the free units from `page` on for class `c` and makes them the active page. They hold nothing in use. */
+/** Shapes the free units of `page` for class `c` and makes them the active page. They hold nothing in use. */
 function form(v: View, page: number, c: number): void {
-  const { i32, pages, geometry } = v
-  const start = page << UNIT_SHIFT
+  const { i32, pages, units, geometry } = v
+  const start = page << START_SHIFT
   const span = spans[c]!
-  clearStates(v, page, span, false)
+  clearStates(v, unitOf(page), span, false)
   pages.free[page] = 0
   pages.left[page] = 0
   pages.edge[page] = 0
@@ -279,10 +282,9 @@ function form(v: View, page: number, c: number): void {
   pages.watched[page] = 0
   pages.next[page] = 0
   pages.prev[page] = 0
-  pages.class[page] = c
-  pages.magic[page] = strideMagic(c)
-  pages.end[page] = start + capacities[c]! * strideWords[c]!
-  pages.span[page] = span
+  units.class[unitOf(page)] = c
+  pages.magic[page] = magics[c]!
+  units.span[unitOf(page)] = span
   i32[remoteAt(geometry, page) + PENDING_NEXT] = 0
   setHome(v, page, homeWord(v.me))
   activate(v, page)
@@ -290,12 +292,12 @@ function form(v: View, page: number, c: number): void {
 
 /** Whether a block is in the free list or the remote list of its page. Bounded, and safe while others change the lists. */
 function isListed(v: View, ptr: number, page: number): boolean {
-  const { i32, geometry, pages } = v
-  const start = page << UNIT_SHIFT
-  const end = pages.end[page]!
+  const { i32, pages, geometry } = v
+  const start = page << START_SHIFT
+  const end = start + pageWords[classIn(v, page)]!
   const remote = shared.load(i32, remoteAt(geometry, page) + REMOTE)
   for (const first of [pages.free[page]!, remoteCount(remote) === 0 ? 0 : start + ((remote & REMOTE_FIRST_MASK) << 2)]) {
-    let left = capacities[pages.class[page]!]!
+    let left = capacities[classIn(v, page)]!
     for (let block = first; block >= start && block < end && left > 0; block = i32[block]!, left--) if (block === ptr) return true
   }
   return false
@@ -345,7 +347,7 @@ export function takeEmpty(v: View, c: number): number {
 /** Takes a new page from the reserve for class `c`, or returns 0. */
 export function takeNew(v: View, c: number): number {
   const { i32, geometry, record } = v
-  const page = takeUnits(v, spans[c]!)
+  const page = takeUnits(v, spans[c]!) << PAGE_SHIFT
   if (page === 0) return 0
   shared.store(i32, remoteAt(geometry, page) + REMOTE, 0)
   form(v, page, c)

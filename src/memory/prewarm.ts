@@ -7,7 +7,7 @@
 import { shared } from '../base/index.js'
 import { arenaUnits } from './arena.js'
 import { CLASS_COUNT, classBytes } from './classes.js'
-import { UNIT_WORDS } from './layout.js'
+import { PAGE_SHIFT, UNIT_WORDS } from './layout.js'
 import { isTaken } from './reserve.js'
 import { blocksUsed, isFirstUnit, ownerOf, type Ptr, type View } from './view.js'
 
@@ -63,11 +63,12 @@ export function prewarm(v: View, plan: PrewarmPlan, tryMalloc: (bytes: number) =
  * 2 MB.
  */
 export function learnPlan(v: View): PrewarmPlan {
-  const { pages, geometry: g } = v
+  const { units, geometry: g } = v
   const used = new Map<number, Uint32Array>()
-  for (let page = g.firstUnit; page < g.endUnit; page++) {
-    const c = pages.class[page]!
-    if (!isFirstUnit(v, page) || c >= CLASS_COUNT) continue
+  for (let unit = g.firstUnit; unit < g.endUnit; unit++) {
+    const c = units.class[unit]!
+    const page = unit << PAGE_SHIFT
+    if (!isFirstUnit(v, unit) || c >= CLASS_COUNT) continue
     const owner = ownerOf(v, page)
     let counts = used.get(owner)
     if (counts === undefined) used.set(owner, (counts = new Uint32Array(CLASS_COUNT)))

@@ -7,17 +7,17 @@
  */
 import { PercoreError, shared } from '../base/index.js'
 import { recountArena } from './arena.js'
-import { CLASS_COUNT, strideBytes } from './classes.js'
+import { CLASS_COUNT, pageWords, strideWords } from './classes.js'
 import { C } from './counters.js'
 import {
-  CLASS_NONE, type Geometry, PENDING_NEXT, R_ACTIVE, R_ARMING, R_BORROWED, R_EMPTY_MID, R_EMPTY_SMALL, R_OWED, R_PARTIAL,
-  R_PENDING, R_STATE, R_TAKEN, RECORD_BORROWED, RECORD_FRESH, RECORD_LIVE, RECORD_POOLED, UNIT_SHIFT,
+  CLASS_NONE, type Geometry, PAGE_SHIFT, PENDING_NEXT, R_ACTIVE, R_ARMING, R_BORROWED, R_EMPTY_MID, R_EMPTY_SMALL, R_OWED, R_PARTIAL,
+  R_PENDING, R_STATE, R_TAKEN, RECORD_BORROWED, RECORD_FRESH, RECORD_LIVE, RECORD_POOLED, START_SHIFT,
 } from './layout.js'
 import { awaitReturn, giveBack, poolParked } from './lend.js'
 import { disarm, isBlock, mergeRemote, noPage, pushPartial, returnPage, setFull, setHome } from './page.js'
 import { flush, payOwed } from './remote.js'
 import { releaseNotedRun } from './reserve.js'
-import { homeWord, ownerOf, recordWord, remoteAt, usedOf, type View, viewFor } from './view.js'
+import { classIn, homeWord, ownerOf, recordWord, remoteAt, usedOf, type View, viewFor } from './view.js'
 
 /** A record that is lent for the moment is looked at again this often, for a millisecond each; then its borrower must have died. */
 const LENT_ROUNDS = 100
@@ -87,7 +87,7 @@ export function reclaimRecord(own: View, record: number): void {
 
 /** Makes all lists of a record anew from what its pages say. Its thread is dead; other threads may go on freeing into the pages. */
 function rebuild(v: View): void {
-  const { i32, pages, geometry, record } = v
+  const { i32, pages, units, geometry, record } = v
   const arming = i32[record + R_ARMING]!
   if (arming !== 0) { // it says that it is watched, but nobody will ever announce it
     pages.watched[arming] = 0
@@ -106,11 +106,12 @@ function rebuild(v: View): void {
     i32[record + list] = 0
     i32[record + list + 1] = 0
   }
-  for (let page = geometry.firstUnit; page < geometry.endUnit; page++) {
-    if (pages.home[page] !== homeWord(v.me)) continue // no page, another's, or disowned and armed: that one is where it should be
+  for (let unit = geometry.firstUnit; unit < geometry.endUnit; unit++) {
+    const page = unit << PAGE_SHIFT
+    if (units.home[unit] !== homeWord(v.me)) continue // no page, another's, or disowned and armed: that one is where it should be
     pages.next[page] = 0
     pages.prev[page] = 0
-    if (pages.class[page] === CLASS_NONE) returnPage(v, page)
+    if (units.class[unit] === CLASS_NONE) returnPage(v, page)
     else relist(v, page)
   }
   recountArena(v)
@@ -132,13 +133,15 @@ function takeAnnounced(v: View, c: number): number {
 /** Recounts one page and puts it where its counts say it belongs. */
 function relist(v: View, page: number): void {
   const { pages } = v
-  const carved = (pages.limit[page]! - (page << UNIT_SHIFT)) / strideBytes(pages.class[page]!) * 4
+  const c = classIn(v, page)
+  const start = page << START_SHIFT
+  const carved = (pages.limit[page]! - start) / strideWords[c]!
   setHome(v, page, homeWord(v.me))
   pages.edge[page] = 0
   pages.left[page] = carved - countFree(v, page, carved)
   mergeRemote(v, page)
   if (usedOf(v, page) === 0 && disarm(v, page)) returnPage(v, page)
-  else if (pages.free[page] !== 0 || pages.limit[page]! < pages.end[page]! || !setFull(v, page)) pushPartial(v, page)
+  else if (pages.free[page] !== 0 || pages.limit[page]! < start + pageWords[c]! || !setFull(v, page)) pushPartial(v, page)
 }
 
 /** Length of the free list. One that is torn is cut short; what is behind the cut is lost, and counted. */

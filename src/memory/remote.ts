@@ -29,20 +29,20 @@ import { C } from './counters.js'
 import { badPointer, corrupt } from './faults.js'
 import * as layout from './layout.js'
 import { refuseSecondFree, setHome } from './page.js'
-import { homeWord, ownerOf, recordWord, remoteAt, type View } from './view.js'
+import { classIn, homeWord, ownerOf, recordWord, remoteAt, type View } from './view.js'
 
 // Local names, because V8 does not fold imported bindings (heap.ts).
-const { capacities } = classes
+const { capacities, magics, pageWords } = classes
 const { BATCH_SLOTS, BATCH_WORDS, B_COUNT, B_FIRST, B_LAST, B_PAGE, MARK, MARK_KEY, PENDING_NEXT, PENDING_STAMP } = layout
 const { REMOTE, REMOTE_ARMED, REMOTE_COUNT_MASK, REMOTE_COUNT_SHIFT, REMOTE_FIRST_MASK, R_BATCH, R_BATCHED } = layout
-const { R_LAST_BATCH, R_OWED, R_PENDING, R_TAKEN, UNIT_SHIFT } = layout
+const { R_LAST_BATCH, R_OWED, R_PENDING, R_TAKEN, PAGE_SHIFT, START_SHIFT } = layout
 
 const BATCH_MAX = 16
 
 /** Puts a page this thread owes into the pending queue of its owner. */
 function enqueue(v: View, page: number): void {
-  const { i32, pages, geometry, record } = v
-  const c = pages.class[page]!
+  const { i32, geometry, record } = v
+  const c = classIn(v, page)
   const home = ownerOf(v, page)
   const queue = recordWord(geometry, home) + R_PENDING + c
   for (let head = i32[queue]!; ; ) { // a guess; the compare-exchange knows
@@ -67,16 +67,16 @@ export function payOwed(v: View): void {
 
 /** Publishes one batch on its page. */
 export function send(v: View, slot: number): void {
-  const { i32, geometry, pages, record } = v
+  const { i32, geometry, record } = v
   const page = i32[slot + B_PAGE]!
   const first = i32[slot + B_FIRST]!
   const last = i32[slot + B_LAST]!
   const count = i32[slot + B_COUNT]!
-  const start = page << UNIT_SHIFT
+  const start = page << START_SHIFT
   const at = remoteAt(geometry, page)
   for (let old = i32[at + REMOTE]!; ; ) { // a guess; the compare-exchange knows
     const before = (old >>> REMOTE_COUNT_SHIFT) & REMOTE_COUNT_MASK
-    if (before + count > capacities[pages.class[page]!]!) {
+    if (before + count > capacities[classIn(v, page)]!) {
       i32[record + R_BATCHED] = i32[record + R_BATCHED]! - count
       i32[slot + B_COUNT] = 0
       v.f64[v.counters + C.badFrees]! += count
@@ -104,18 +104,21 @@ export function send(v: View, slot: number): void {
  * columns that the owner writes are not read.
  */
 export function bindFreeRemote(v: View): (ptr: number, page: number) => void {
-  const { i32, pages, record } = v
-  const { end, magic } = pages
+  const { i32, record } = v
+  const kind = v.units.class
   const batches = record + R_BATCH
 
   return function freeRemote(ptr: number, page: number): void {
-    const m = magic[page]!
-    if (Math.imul(ptr - (page << UNIT_SHIFT), m) >>> 0 >= m || ptr >= end[page]!) {
+    const unit = page >>> PAGE_SHIFT
+    const c = kind[unit]!
+    const m = magics[c] ?? 0
+    const offset = ptr - (page << START_SHIFT)
+    if (Math.imul(offset, m) >>> 0 >= m || offset >= pageWords[c]!) {
       throw badPointer(ptr, 'it points into a block, not at its start')
     }
     const mark = ptr ^ MARK_KEY
     if (i32[ptr + MARK] === mark) refuseSecondFree(v, ptr, page)
-    const slot = batches + ((page + (page >>> 3)) & (BATCH_SLOTS - 1)) * BATCH_WORDS
+    const slot = batches + ((unit + (unit >>> 3)) & (BATCH_SLOTS - 1)) * BATCH_WORDS
     let count = i32[slot + B_COUNT]!
     if (count !== 0 && i32[slot + B_PAGE] !== page) {
       v.f64[v.counters + C.batchConflicts]! += 1
@@ -152,7 +155,7 @@ export function flush(v: View): void {
 
 /** The next page of class `c` that other threads told this owner about, or 0. It is no longer watched. */
 export function takePending(v: View, c: number): number {
-  const { i32, geometry, pages, record } = v
+  const { i32, pages, geometry, record } = v
   for (;;) {
     forwardTaken(v, c) // a page may have moved to another owner since it was announced here
     if (i32[record + R_TAKEN + c] === 0) {

@@ -6,7 +6,7 @@
  * in between words, whoever reclaims its record knows exactly which bits were its own.
  */
 import { shared } from '../base/index.js'
-import { columnAt, type Geometry, GRANULE_SHIFT, GRANULE_UNITS, R_RUN_END, R_RUN_START } from './layout.js'
+import { type Geometry, GRANULE_SHIFT, GRANULE_UNITS, R_RUN_END, R_RUN_START, unitColumnAt } from './layout.js'
 
 /** Search where: granules nobody reserved, or anywhere; else 1 + a record, in that record's granules. */
 export const IN_UNRESERVED = 0
@@ -80,7 +80,7 @@ export function claimUnits(i32: Int32Array, g: Geometry, record: number, count: 
 
 /** Gives back the run noted in the record. The bits are this record's own, so subtracting them needs no loop. */
 export function releaseNotedRun(i32: Int32Array, g: Geometry, record: number): void {
-  const home = columnAt(g, 'home')
+  const home = unitColumnAt(g, 'home')
   let unit = i32[record + R_RUN_START]!
   const end = i32[record + R_RUN_END]!
   while (unit < end) {

@@ -13,7 +13,7 @@
  */
 import { ADOPTION_UNGATED, adoptPage } from './adopt.js'
 import { returnVacant } from './arena.js'
-import { CLASS_COUNT, spanUnits } from './classes.js'
+import { CLASS_COUNT, pageWords, spanUnits } from './classes.js'
 import { C } from './counters.js'
 import * as layout from './layout.js'
 import { borrow, giveBack } from './lend.js'
@@ -25,7 +25,7 @@ import { homeWord, recordWord, remoteAt, usedOf, type View, viewFor } from './vi
 
 // Local names, because V8 does not fold imported bindings (heap.ts).
 const { RECORD_POOLED, REMOTE, R_ACTIVE, R_EMPTY_MID, R_EMPTY_SMALL, R_PARTIAL, R_PENDING, R_STATE, R_TAKEN } = layout
-const { STATE_FULL, STATE_PARTIAL } = layout
+const { START_SHIFT, STATE_FULL, STATE_PARTIAL } = layout
 
 /** Announced pages looked at per refill; the first one with blocks ends the search. */
 const PENDING_BUDGET = 4
@@ -71,16 +71,21 @@ function fromPending(v: View, c: number): number {
   return 0
 }
 
+/** Whether a page of class `c` has no block to give: none free, none come back, none left to carve. */
+function isDry({ i32, geometry, pages }: View, page: number, c: number): boolean {
+  const carved = pages.limit[page]! >= (page << START_SHIFT) + pageWords[c]!
+  return carved && pages.free[page] === 0 && remoteCount(i32[remoteAt(geometry, page) + REMOTE]!) === 0
+}
+
 /**
  * A page of class `c` that a pooled record can spare, taken out of its lists; or 0. May leave it as that record's active page. What was
  * announced to the record is looked at first: a page must not leave while its name is in that queue.
  */
 function spare(gone: View, c: number): number {
-  const { i32, geometry, pages, record } = gone
+  const { i32, record } = gone
   drainPending(gone, c)
   const active = i32[record + R_ACTIVE + c]!
-  const waiting = remoteCount(i32[remoteAt(geometry, active) + REMOTE]!)
-  if (pages.free[active] !== 0 || waiting > 0 || pages.limit[active]! < pages.end[active]!) return active
+  if (active !== noPage(gone) && !isDry(gone, active, c)) return active
   const partial = i32[record + R_PARTIAL + c]!
   if (partial === 0) return takeEmpty(gone, c)
   unlinkPartial(gone, partial)

@@ -5,7 +5,7 @@
 import { classBytes } from './classes.js'
 import { type CounterName, counterNames } from './counters.js'
 import {
-  CLASS_LARGE, GRANULE_BYTES, R_COUNTERS, R_GRANULES, R_STATE, RECORD_FRESH, RECORD_POOLED, UNIT_BYTES,
+  CLASS_LARGE, GRANULE_BYTES, PAGE_SHIFT, R_COUNTERS, R_GRANULES, R_STATE, RECORD_FRESH, RECORD_POOLED, UNIT_BYTES,
 } from './layout.js'
 import { freeUnits } from './reserve.js'
 import { blocksUsed, isFirstUnit, ownerOf, recordWord, type View } from './view.js'
@@ -37,16 +37,17 @@ export interface HeapStats {
 }
 
 export function readStats(v: View): HeapStats {
-  const { i32, f64, pages, geometry: g } = v
+  const { i32, f64, units, geometry: g } = v
   const used = Array.from({ length: g.recordCount }, () => ({ pages: 0, blocks: 0, bytes: 0 }))
   let largeBlocks = 0
   let bytesLarge = 0
-  for (let page = g.firstUnit; page < g.endUnit; page++) {
-    if (!isFirstUnit(v, page)) continue
-    const c = pages.class[page]!
+  for (let unit = g.firstUnit; unit < g.endUnit; unit++) {
+    if (!isFirstUnit(v, unit)) continue
+    const c = units.class[unit]!
+    const page = unit << PAGE_SHIFT
     if (c === CLASS_LARGE) {
       largeBlocks++
-      bytesLarge += pages.span[page]! * UNIT_BYTES
+      bytesLarge += units.span[unit]! * UNIT_BYTES
       continue
     }
     const owner = used[ownerOf(v, page)]

@@ -5,8 +5,8 @@
  */
 import { capacities } from './classes.js'
 import {
-  type ColumnName, columnAt, columnNames, type Geometry, H_ADOPTION, HOME_DISOWNED, HOME_DISTANCE, HOME_SHIFT, R_COUNTERS, RECORD_WORDS,
-  REMOTE_SHIFT,
+  type Geometry, H_ADOPTION, HOME_DISOWNED, HOME_DISTANCE, HOME_SHIFT, PAGE_SHIFT, type PageColumn, pageColumns, R_COUNTERS, RECORD_WORDS,
+  type UnitColumn, unitColumnAt, unitColumns,
 } from './layout.js'
 
 declare const ptrBrand: unique symbol
@@ -14,14 +14,18 @@ declare const ptrBrand: unique symbol
 /** Address of a block: the index of its first 4-byte word in the heap's buffer. A multiple of 4 (16 bytes); 0 is none. */
 export type Ptr = number & { readonly [ptrBrand]: never }
 
-/** The columns of page metadata: `pages.free[page]`, where a page is named by its first unit. All of one length. */
-export type Pages = { readonly [name in ColumnName]: Int32Array }
+/** `pages.free[page]`: words of the owner, where a page is named by the index of its line. All of one length. */
+export type Pages = { readonly [name in PageColumn]: Int32Array }
+
+/** `units.home[unit]`: words that every thread reads. */
+export type Units = { readonly [name in UnitColumn]: Int32Array }
 
 export interface View {
   readonly buffer: SharedArrayBuffer
   readonly i32: Int32Array
   readonly f64: Float64Array
   readonly pages: Pages
+  readonly units: Units
   readonly geometry: Geometry
   /** Number of the record this thread holds, and its first word. */
   readonly me: number
@@ -36,9 +40,19 @@ export function recordWord(geometry: Geometry, record: number): number {
   return geometry.records + record * RECORD_WORDS
 }
 
+/** The first unit of a page. */
+export function unitOf(page: number): number {
+  return page >>> PAGE_SHIFT
+}
+
 /** The remote line of a page. */
 export function remoteAt(geometry: Geometry, page: number): number {
-  return geometry.remotes + (page << REMOTE_SHIFT)
+  return geometry.remotes + page
+}
+
+/** The class of a page's blocks. */
+export function classIn({ units }: View, page: number): number {
+  return units.class[page >>> PAGE_SHIFT]!
 }
 
 /** The word that column home has for the pages of a record. */
@@ -48,12 +62,12 @@ export function homeWord(record: number): number {
 
 /** The record a page belongs to, also while it is disowned; −1 for none. */
 export function ownerOf(v: View, page: number): number {
-  return ((v.pages.home[page]! & ~HOME_DISOWNED) >>> HOME_SHIFT) - 1
+  return ((v.units.home[page >>> PAGE_SHIFT]! & ~HOME_DISOWNED) >>> HOME_SHIFT) - 1
 }
 
 /** Whether a page or a large block begins with this unit. */
-export function isFirstUnit({ pages }: View, unit: number): boolean {
-  const word = pages.home[unit]!
+export function isFirstUnit({ units }: View, unit: number): boolean {
+  const word = units.home[unit]!
   return word !== 0 && (word & HOME_DISTANCE) === 0
 }
 
@@ -63,8 +77,8 @@ export function usedOf({ pages }: View, page: number): number {
 }
 
 /** The same thread's view of another record, which it holds for the moment. Of the same shape, so that V8 keeps one code for both. */
-export function viewFor({ buffer, i32, f64, pages, geometry, counters, adoption }: View, me: number): View {
-  return { buffer, i32, f64, pages, geometry, me, record: recordWord(geometry, me), counters, adoption }
+export function viewFor({ buffer, i32, f64, pages, units, geometry, counters, adoption }: View, me: number): View {
+  return { buffer, i32, f64, pages, units, geometry, me, record: recordWord(geometry, me), counters, adoption }
 }
 
 export function viewOf(buffer: SharedArrayBuffer, geometry: Geometry, me: number): View {
@@ -78,6 +92,7 @@ export function viewOf(buffer: SharedArrayBuffer, geometry: Geometry, me: number
     i32,
     f64: new Float64Array(buffer, 0, words / 2),
     pages: pagesOf(buffer, geometry),
+    units: unitsOf(buffer, geometry),
     geometry,
     me,
     record,
@@ -88,11 +103,20 @@ export function viewOf(buffer: SharedArrayBuffer, geometry: Geometry, me: number
 
 /** {@link usedOf} for a page that others may be working on: the two words may be of different moments. */
 export function blocksUsed(v: View, page: number): number {
-  const capacity = capacities[v.pages.class[page]!] ?? 0
+  const capacity = capacities[classIn(v, page)] ?? 0
   return Math.min(Math.max(usedOf(v, page), 0), capacity)
 }
 
-function pagesOf(buffer: SharedArrayBuffer, geometry: Geometry): Pages {
-  const column = (name: ColumnName): [string, Int32Array] => [name, new Int32Array(buffer, columnAt(geometry, name) * 4, geometry.endUnit)]
-  return Object.fromEntries(columnNames.map(column)) as Pages
+function pagesOf(buffer: SharedArrayBuffer, { pages, endUnit }: Geometry): Pages {
+  const length = (endUnit - 1) << PAGE_SHIFT // the views of the later words must end in the buffer too
+  const column = (name: PageColumn, k: number): [string, Int32Array] => [name, new Int32Array(buffer, (pages + k) * 4, length + 1)]
+  return Object.fromEntries(pageColumns.map(column)) as Pages
+}
+
+function unitsOf(buffer: SharedArrayBuffer, geometry: Geometry): Units {
+  const column = (name: UnitColumn): [string, Int32Array] => [
+    name,
+    new Int32Array(buffer, unitColumnAt(geometry, name) * 4, geometry.endUnit),
+  ]
+  return Object.fromEntries(unitColumns.map(column)) as Units
 }

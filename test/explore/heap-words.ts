@@ -4,7 +4,7 @@
  */
 import { type Seam, shared } from '../../src/base/index.js'
 import {
-  CLASS_SLOTS, columnAt, type Geometry, geometryOf, PENDING_NEXT, R_PENDING, R_STATE, RECORD_WORDS, REMOTE, REMOTE_SHIFT, UNIT_BYTES,
+  CLASS_SLOTS, type Geometry, geometryOf, PAGE_SHIFT, PENDING_NEXT, R_PENDING, R_STATE, RECORD_WORDS, REMOTE, UNIT_BYTES, unitColumnAt,
 } from '../../src/memory/layout.js'
 import type { Stage } from './scenario.js'
 
@@ -30,9 +30,9 @@ export function kindOf(g: Geometry, index: number): Kind {
   }
   if (within(g.bitmap, Math.ceil(g.endUnit / 32))) return 'bitmap'
   if (within(g.granules, Math.ceil(g.endUnit / 16))) return 'granule'
-  if (within(columnAt(g, 'home'), g.endUnit)) return 'home'
-  if (!within(g.remotes, g.endUnit << REMOTE_SHIFT)) return 'other'
-  const inLine = (index - g.remotes) % (1 << REMOTE_SHIFT)
+  if (within(unitColumnAt(g, 'home'), g.endUnit)) return 'home'
+  if (!within(g.remotes, g.endUnit << PAGE_SHIFT)) return 'other'
+  const inLine = (index - g.remotes) % (1 << PAGE_SHIFT)
   if (inLine === REMOTE) return 'remote'
   return inLine === PENDING_NEXT ? 'next' : 'other'
 }
