@@ -42,7 +42,7 @@ function isForeignGenerator(value: object): boolean {
 }
 
 /** Reasons for a spawn to take a closer look. */
-export const attention = { none: 0, scope: 1, idle: 2 } as const
+export const attention = { none: 0, scope: 1, idle: 2, trace: 4 } as const
 
 const plain = 0
 const { coroutine, promise, queued, cancelled, extra, timed, state: stated } = flag
@@ -50,6 +50,8 @@ const { coroutine, promise, queued, cancelled, extra, timed, state: stated } = f
 export interface CoreOptions {
   readonly tasksMax: number
   readonly quantumMs: number
+  /** Tasks run between two looks at the clock, at most. */
+  readonly probeMax: number
   /** What becomes of the error of a task that nobody joins. */
   readonly onError: (error: unknown, task: Task) => void
   readonly memory: StateMemory
@@ -80,7 +82,7 @@ export class Core implements TaskHost {
 
   constructor(options: CoreOptions) {
     this.slab = new Slab(options.tasksMax)
-    this.scheduler = new Scheduler(options.tasksMax, options.quantumMs, options.firstIndex)
+    this.scheduler = new Scheduler(options.tasksMax, options.quantumMs, options.firstIndex, options.probeMax)
     this.current = this.scheduler.add({ name: 'default' })
     this.#onError = options.onError
     this.memory = options.memory
@@ -131,7 +133,7 @@ export class Core implements TaskHost {
     slab.arg[slot] = arg
     slab.flags[slot] = timed
     slab.group[slot] = group.index
-    if ((this.attention & attention.scope) !== 0) this.#attend(slot)
+    if ((this.attention & (attention.scope | attention.trace)) !== 0) this.#attend(slot)
     return slot
   }
 
@@ -179,6 +181,7 @@ export class Core implements TaskHost {
       this.slab.extraOf(slot).scope = scope
       scope.joined(this.slab.taskAt(slot))
     }
+    if ((this.attention & attention.trace) !== 0) this.slab.extraOf(slot).spawned = new Error('spawned').stack
     if ((this.attention & attention.idle) !== 0) this.#announce()
   }
 
@@ -295,8 +298,8 @@ export class Core implements TaskHost {
     const step = resume.call(generator)
     running.slot = -1
     if (step.done === true) return this.#finish(slot, step.value)
+    slab.arg[slot] = slab.fn[slot] // its function, for its name
     slab.fn[slot] = generator
-    slab.arg[slot] = undefined
     slab.group[slot] = group.index
     slab.flags[slot] |= coroutine | queued
     this.#stepped(slot, group, step)
@@ -385,6 +388,15 @@ export class Core implements TaskHost {
     slab.retire(slot)
     if ((this.attention & attention.idle) !== 0) this.#announce()
     return ending
+  }
+
+  /** The task that a group will run next: for whoever reports on it. */
+  next(group: ReadyGroup): { readonly fn: unknown; readonly stack: string | undefined } {
+    const { slab } = this
+    const slot = group.ring[group.head & group.mask]
+    const flags = slab.flags[slot]
+    const stack = (flags & extra) === 0 ? undefined : slab.extra[slot]?.spawned
+    return { fn: (flags & coroutine) === 0 ? slab.fn[slot] : slab.arg[slot], stack }
   }
 
   /** Ends a task as soon as it would run next: false if it is over. A promise cannot be stopped; its task ends now, its result is ignored. */

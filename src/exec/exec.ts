@@ -3,7 +3,7 @@
  * threads reach it through its inbox.
  *
  * Invariant: one turn at a time, and within it one task at a time. Time passes only in `turn`: between two looks at the clock at
- * most 128 tasks run, and no look happens while tasks take nanoseconds.
+ * most 128 tasks run, fewer the longer they take.
  *
  * ```
  *  turn:  timers due ─▶ inbox ─▶ pick the group that had least time for its shares ─▶ run it for a quantum ─▶ …until nothing is ready, or the budget is used
@@ -11,13 +11,14 @@
  */
 import { PercoreError } from '../base/index.js'
 import { attention, Core } from './core.js'
-import { type GroupOptions, quantumMsDefault } from './group.js'
+import { type GroupOptions, probeMaxDefault, quantumMsDefault, type ReadyGroup } from './group.js'
 import { Group } from './groups.js'
 import { afterMs, afterTurn, now, throwLater } from './host.js'
 import { type Join, joinTask } from './join.js'
 import { Scope } from './scope.js'
 import type { Result, Task } from './slab.js'
 import { limit } from './limit.js'
+import { type ExecStats, type Stall, statsOf, type Times } from './stats.js'
 import { createState, type StateOptions } from './state.js'
 import type { StateBlock, StateMemory } from './state-memory.js'
 import { type Parked, running, type Source, Wait, type Waitable } from './wait.js'
@@ -26,11 +27,11 @@ import { Wheel } from './wheel.js'
 /** What a generator function returns to be a coroutine; it may be left to inference. */
 export type Coroutine<T> = Generator<Parked | undefined | void, T, void>
 
-/** Another source of work for an executor: messages from other threads. Polled once per quantum; see {@link Exec.inbox}. */
+/** Another source of work for an executor: messages from other threads. See {@link Exec.inbox}. */
 export interface Inbox {
   /** True when there is something to take. Called before the thread sleeps: an atomic look. */
   hasWork(): boolean
-  /** Takes what is there and spawns or wakes tasks. Called while there is work, so it should look plainly before it looks atomically. */
+  /** Takes what is there and spawns or wakes tasks. Called when a turn begins and when it runs dry; every millisecond while it does not. */
   take(): void
 }
 
@@ -44,6 +45,13 @@ export interface ExecOptions {
   readonly onError?: (error: unknown, task: Task) => void
   /** How the state of tasks is kept: see `spawnWith`. */
   readonly state?: StateOptions
+  /** 'each': every run of a task is timed, for 60 to 120 ns each. Default 'sampled': see {@link GroupStats}. */
+  readonly timing?: 'sampled' | 'each'
+  /** Told of runs longer than `stallMs` (default 50), after they have ended. */
+  readonly onStall?: (stall: Stall) => void
+  readonly stallMs?: number
+  /** Remember where each task was spawned, to tell `onStall`: a few µs and some memory per task. Default false. */
+  readonly traceSpawns?: boolean
   /** The clock, in ms. Default: `performance.now`. */
   readonly now?: () => number
   /** Where free-running indices start; default 0. For tests. */
@@ -56,6 +64,9 @@ const timersAtOnce = 1024
 const runBudgetUs = 1000
 
 const tasksMaxDefault = 16_384
+const stallMsDefault = 50
+/** While a turn has work, its inbox is looked at this often. */
+const inboxMs = 1
 
 /**
  * Runs tasks on this thread. Use it where work is too small or too frequent for promises and microtasks: 13 ns and no memory per task.
@@ -84,13 +95,22 @@ export class Exec {
   readonly #wheel: Wheel
   readonly #sleeps: Source
   #inbox: Inbox | undefined = undefined
+  readonly #onStall: ((stall: Stall) => void) | undefined
+  readonly #stallMs: number
+  readonly #times: Times
   #inTurn = false
+  #nextInboxMs = 0
   #preemptMs = Infinity
 
   constructor(options: ExecOptions = {}) {
     const { tasksMax = tasksMaxDefault, quantumMs = quantumMsDefault, onError = throwLater, state, now: clock = now, firstIndex = 0 } = options
+    const { timing = 'sampled', onStall, stallMs = stallMsDefault, traceSpawns = false } = options
     if (!(quantumMs > 0)) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `quantumMs must be above 0, not ${quantumMs}`)
-    this.core = new Core({ tasksMax, quantumMs, onError, firstIndex, memory: createState(state) })
+    this.core = new Core({ tasksMax, quantumMs, probeMax: timing === 'each' ? 1 : probeMaxDefault, onError, firstIndex, memory: createState(state) })
+    if (traceSpawns) this.core.attention = attention.trace
+    this.#onStall = onStall
+    this.#stallMs = onStall === undefined ? Infinity : stallMs
+    this.#times = { turns: 0, busyMs: 0, parkedMs: 0, lastMs: clock() }
     this.#now = clock
     this.#wheel = new Wheel(Math.floor(clock()))
     this.#sleeps = {
@@ -194,7 +214,7 @@ export class Exec {
     return this.needsYield() ? oneTurn : noTurn
   }
 
-  /** Where other threads' messages come in. */
+  /** Where other threads' messages come in: see `RemoteInbox`. */
   set inbox(inbox: Inbox | undefined) {
     this.#inbox = inbox
   }
@@ -232,19 +252,24 @@ export class Exec {
     this.#inTurn = true
     core.attention &= ~attention.idle
     let count = 0
+    const startMs = this.#now()
+    let nowMs = startMs
     try {
-      let nowMs = this.#now()
-      const endMs = nowMs + budgetUs / 1000
+      const endMs = startMs + budgetUs / 1000
+      this.#nextInboxMs = startMs
       this.#poll(nowMs)
-      for (let group = scheduler.pick(nowMs); group !== undefined; group = scheduler.pick(nowMs)) {
+      for (let group = this.#pick(nowMs); group !== undefined; group = this.#pick(nowMs)) {
         const untilMs = Math.min(nowMs + scheduler.quantumMs, endMs)
         this.#preemptMs = untilMs
         do {
+          const fromMs = nowMs
+          const alone = group.probe === 1 ? core.next(group) : undefined
           const ran = core.run(group, group.probe)
-          const startMs = nowMs
           nowMs = this.#now()
-          group.charge(ran, nowMs - startMs, nowMs, scheduler.quantumMs)
+          group.charge(ran, nowMs - fromMs, nowMs, scheduler.quantumMs)
           count += ran
+          if (alone !== undefined && nowMs - fromMs > group.longestMs) group.remember(nowMs - fromMs, nameOf(alone.fn))
+          if (nowMs - fromMs > this.#stallMs) this.#stalled(group, nowMs - fromMs, ran, alone)
         } while (nowMs < untilMs && group.head !== group.tail)
         this.#poll(nowMs)
         if (nowMs >= endMs) break
@@ -255,8 +280,35 @@ export class Exec {
       core.current = scheduler.groups[0]
       running.host = host
       running.slot = slot
+      this.#account(startMs, nowMs)
     }
     return count
+  }
+
+  /** The group to run next; when none is ready, the inbox is looked at once more. */
+  #pick(nowMs: number): ReadyGroup | undefined {
+    const { scheduler } = this.core
+    const group = scheduler.pick(nowMs)
+    if (group !== undefined || this.#inbox === undefined) return group
+    this.#inbox.take()
+    return scheduler.pick(nowMs)
+  }
+
+  #account(startMs: number, nowMs: number): void {
+    const times = this.#times
+    times.turns++
+    times.parkedMs += startMs - times.lastMs
+    times.busyMs += nowMs - startMs
+    times.lastMs = nowMs
+  }
+
+  #stalled(group: ReadyGroup, ms: number, tasks: number, alone: { readonly fn: unknown; readonly stack: string | undefined } | undefined): void {
+    this.#onStall?.({ group: group.name, ms, tasks, name: alone === undefined ? '' : nameOf(alone.fn), stack: alone?.stack })
+  }
+
+  /** What this executor has done so far. */
+  stats(): ExecStats {
+    return statsOf(this.core, this.#times, this.#wheel.count)
   }
 
   /** Turns until nothing is ready: timers that are not due and promises that have not settled are left waiting. Returns how many tasks ran. */
@@ -311,7 +363,9 @@ export class Exec {
   #poll(nowMs: number): void {
     const tick = Math.floor(nowMs)
     if (tick > this.#wheel.tick || this.#wheel.isDue) this.#wheel.advance(tick, timersAtOnce, this.#onDue)
-    if (this.#inbox !== undefined) this.#inbox.take()
+    if (this.#inbox === undefined || nowMs < this.#nextInboxMs) return
+    this.#nextInboxMs = nowMs + inboxMs
+    this.#inbox.take()
   }
 
   readonly #onDue = (target: unknown, generation: number): void => {
@@ -327,3 +381,7 @@ const over: IteratorReturnResult<void> = { done: true, value: undefined }
 const iteratesNothing: Iterator<undefined, void, void> = { next: () => over }
 /** Goes on at once. */
 const noTurn: Iterable<undefined, void, void> = { [Symbol.iterator]: () => iteratesNothing }
+
+function nameOf(fn: unknown): string {
+  return typeof fn === 'function' ? fn.name : ''
+}

@@ -11,7 +11,7 @@ import { ceilPowerOfTwo, PercoreError } from '../base/index.js'
 import { Histogram } from './histogram.js'
 
 /** Tasks run between two looks at the clock, at most: a look costs 60–120 ns, so it adds 1 ns per task. */
-const probeMax = 128
+export const probeMaxDefault = 128
 /** A group runs this long before the next has its turn, unless a latency class asks for less. */
 export const quantumMsDefault = 0.5
 const groupsMax = 255
@@ -45,6 +45,7 @@ export class ReadyGroup {
   /** Estimated cost of a task, and how many may run between two looks at the clock. */
   costMs = 0
   probe = 1
+  readonly #probeMax: number
   /** For statistics. */
   ran = 0
   ranMs = 0
@@ -56,11 +57,12 @@ export class ReadyGroup {
   markAt = 0
   markMs = -1
 
-  constructor(index: number, options: GroupOptions, capacity: number, firstIndex: number) {
+  constructor(index: number, options: GroupOptions, capacity: number, firstIndex: number, probeMax: number) {
     const { name, shares = 1000, latencyMs = Infinity } = options
     checkShares(name, shares)
     if (!(latencyMs > 0)) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `latencyMs of group ${name} must be above 0, not ${latencyMs}`)
     this.index = index
+    this.#probeMax = probeMax
     this.name = name
     this.shares = shares
     this.latencyMs = latencyMs
@@ -86,7 +88,7 @@ export class ReadyGroup {
     const cost = ms / ran
     this.costMs = cost > this.costMs ? cost : 0.75 * this.costMs + 0.25 * cost
     const probe = quantumMs / (4 * this.costMs)
-    this.probe = probe >= probeMax ? probeMax : probe < 1 ? 1 : Math.floor(probe)
+    this.probe = probe >= this.#probeMax ? this.#probeMax : probe < 1 ? 1 : Math.floor(probe)
     this.had += ms / this.shares
     this.ran += ran
     this.ranMs += ms
@@ -95,6 +97,12 @@ export class ReadyGroup {
       this.waitUs.add((nowMs - this.markMs) * 1000, 1)
       this.markMs = -1
     }
+  }
+
+  /** The longest run so far that was measured alone. */
+  remember(ms: number, name: string): void {
+    this.longestMs = ms
+    this.longestName = name
   }
 
   /** Begins to measure how long the last ready task waits, if none is being measured. */
@@ -119,7 +127,10 @@ export class Scheduler {
   /** The time had of the group that ran last: where those that become ready continue. */
   #floor = 0
 
-  constructor(capacity: number, quantumMs: number, firstIndex: number) {
+  readonly #probeMax: number
+
+  constructor(capacity: number, quantumMs: number, firstIndex: number, probeMax: number) {
+    this.#probeMax = probeMax
     this.#capacity = capacity
     this.#firstIndex = firstIndex
     this.quantumMs = quantumMs
@@ -127,7 +138,7 @@ export class Scheduler {
 
   add(options: GroupOptions): ReadyGroup {
     if (this.groups.length === groupsMax) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `an Exec has at most ${groupsMax} scheduling groups`)
-    const group = new ReadyGroup(this.groups.length, options, this.#capacity, this.#firstIndex)
+    const group = new ReadyGroup(this.groups.length, options, this.#capacity, this.#firstIndex, this.#probeMax)
     this.groups.push(group)
     this.quantumMs = Math.min(this.quantumMs, group.latencyMs / 2)
     return group

@@ -19,6 +19,10 @@ export class Histogram {
     return this.#total
   }
 
+  quantiles(): { count: number; p50: number; p99: number; max: number } {
+    return { count: this.#total, p50: this.quantile(0.5), p99: this.quantile(0.99), max: this.quantile(1) }
+  }
+
   /** An upper bound of that quantile (0 to 1), within a factor of two; 0 when nothing was added. */
   quantile(q: number): number {
     if (this.#total === 0) return 0

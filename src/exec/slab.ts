@@ -49,6 +49,8 @@ export interface Extra {
   scope: Membership | undefined
   /** The task is ended with this when it is cancelled. */
   reason: unknown
+  /** Where it was spawned, when spawns are traced. */
+  spawned: string | undefined
 }
 
 /** Someone who is told how a task ended. */
@@ -148,7 +150,7 @@ export class Slab {
   extraOf(slot: number): Extra {
     this.flags[slot] |= flag.extra
     if (this.extra.length === 0) fill(this.extra, undefined, this.fn.length)
-    return this.extra[slot] ??= { join: undefined, scope: undefined, reason: undefined }
+    return this.extra[slot] ??= { join: undefined, scope: undefined, reason: undefined, spawned: undefined }
   }
 }
 
