@@ -3,7 +3,7 @@
  *
  * The invariant: each message owns 128 bytes from `take` until it is done, and is done once, not before its time.
  */
-import { type Coroutine, Exec } from '../../src/exec/index.js'
+import { type Coroutine, Exec, type StateBlock } from '../../src/exec/index.js'
 import type { Contender } from '../harness/contract.js'
 
 export const messageBytes = 128
@@ -24,8 +24,8 @@ export const brokers: readonly Contender[] = [
   { subject: 'effect-fiber', needs: 'effect' },
 ]
 
-/** Told the number of a message that is done, and its state. */
-export type Done = (n: number, state: Int32Array) => void
+/** Told the number of a message that is done, and its state: where it lies, and from which word on. */
+export type Done = (n: number, state: Int32Array, start?: number) => void
 
 /** The broker of that subject. */
 export async function brokerOf(subject: string, kind: string, lifeMs: number, live: number, done: Done): Promise<Broker> {
@@ -58,12 +58,12 @@ function percore(kind: string, lifeMs: number, live: number, done: Done): Broker
   const exec = new Exec({ tasksMax: 16 * live })
   const turn = (): void => { exec.turn(1000) }
   if (kind === 'coroutine') {
-    const handle = function* (n: number): Coroutine<void> {
-      const own = new Int32Array(messageBytes / 4)
+    const { state } = exec
+    const handle = function* (n: number, block: StateBlock): Coroutine<void> {
       yield* exec.sleep(lifeMs)
-      done(n, own)
+      done(n, state.words(block), state.start(block))
     }
-    return { take: (n) => { exec.spawn(handle, n) }, turn }
+    return { take: (n) => { exec.spawnWith(messageBytes, handle, n) }, turn }
   }
   // Messages are used again, so that nothing is garbage.
   const pool: Message[] = []

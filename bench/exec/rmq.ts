@@ -34,8 +34,8 @@ export const bench: Bench = {
     const lateness = new Float64Array(count).fill(1)
     const costs = new Float64Array(first + count).fill(1)
     const finished = { count: 0 }
-    const broker = await brokerOf(subject, String(params['task']), lifeMs, (rate * lifeMs) / 1000, (n, state) => {
-      state[0] = n
+    const broker = await brokerOf(subject, String(params['task']), lifeMs, (rate * lifeMs) / 1000, (n, state, start = 0) => {
+      state[start] = n
       if (n < first) return
       lateness[n - first] = performance.now() - (latest[n] ?? 0)
       finished.count++

@@ -221,12 +221,13 @@ function immediates(): Spawner {
 
 async function effects(): Promise<Spawner> {
   const name = 'effect'
-  const { Effect } = await import(name) as { Effect: { sync(fn: () => void): object, yieldNow(): object, flatMap(a: object, fn: () => object): object, runFork(effect: object): void } }
+  const { Effect } = await import(name) as { Effect: { sync(fn: () => void): object, yieldNow: object | (() => object), flatMap(a: object, fn: () => object): object, runFork(effect: object): void } }
+  const giveWay = typeof Effect.yieldNow === 'function' ? Effect.yieldNow() : Effect.yieldNow // a function up to version 3
   let alive = 0
   let settled = (): void => undefined
   const spawn = (task: Task, n: number): void => {
     alive++
-    Effect.runFork(Effect.flatMap(Effect.yieldNow(), () => Effect.sync(() => {
+    Effect.runFork(Effect.flatMap(giveWay, () => Effect.sync(() => {
       task(n)
       if (--alive === 0) settled()
     })))

@@ -108,7 +108,14 @@ function byHand(generators: readonly Generator<undefined, void, void>[]): void {
 async function effects(): Promise<Switch> {
   const name = 'effect'
   const { Effect } = await import(name) as {
-    Effect: { yieldNow(): object, repeatN(effect: object, times: number): object, all(effects: object[], options: object): object, runPromise(effect: object): Promise<void> }
+    Effect: {
+      yieldNow: Iterable<unknown> | (() => Iterable<unknown>)
+      gen(make: () => Generator<unknown, void, unknown>): object
+      all(effects: object[], options: object): object
+      runPromise(effect: object): Promise<void>
+    }
   }
-  return (turns) => Effect.runPromise(Effect.all([1, 2].map(() => Effect.repeatN(Effect.yieldNow(), turns - 1)), { concurrency: 2 }))
+  const pause = typeof Effect.yieldNow === 'function' ? Effect.yieldNow() : Effect.yieldNow // a function up to version 3
+  const fiber = (turns: number): object => Effect.gen(function* () { for (let turn = 0; turn < turns; turn++) yield* pause })
+  return (turns) => Effect.runPromise(Effect.all([fiber(turns), fiber(turns)], { concurrency: 2 }))
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { getHeapStatistics } from 'node:v8'
+import { getHeapStatistics, setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { Exec } from '../../src/exec/index.js'
 
 /** Bytes of heap per task, by the engine's own counter: few enough tasks that no collection happens meanwhile. */
@@ -41,6 +42,36 @@ test('a call at a later time costs no heap either, but for its number where the 
   assert.ok(bytes < 17, `${bytes} bytes`)
 })
 
+/** Collects garbage, whatever flags this process was started with. */
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
+
+function held(): number {
+  collect()
+  const { heapUsed, external } = process.memoryUsage()
+  return heapUsed + external
+}
+
+test('an executor with nothing to do holds less than 256 KiB, and 1000 live tasks of 128 bytes less than 200 kB', () => {
+  const keep: Exec[] = [new Exec()]
+  const before = held()
+  for (let i = 0; i < 10; i++) {
+    const exec = new Exec()
+    exec.spawn(work, i)
+    exec.runUntilIdle()
+    keep.push(exec)
+  }
+  const idle = (held() - before) / 10
+  assert.ok(idle < 256 * 1024, `${idle} bytes`)
+  const exec = new Exec()
+  const start = held()
+  for (let n = 0; n < 10_000; n++) exec.spawnWith(128, work, n)
+  const perThousand = (held() - start + idle) / 10
+  assert.ok(perThousand < 200_000, `${perThousand} bytes`)
+  exec.runUntilIdle()
+  assert.equal(keep.length, 11)
+})
+
 test('a finished task keeps neither its function nor its argument', async () => {
   const exec = new Exec()
   const registered: string[] = []
@@ -54,12 +85,8 @@ test('a finished task keeps neither its function nor its argument', async () => 
   }
   spawn()
   exec.runUntilIdle()
-  const { setFlagsFromString } = await import('node:v8')
-  const { runInNewContext } = await import('node:vm')
-  setFlagsFromString('--expose-gc')
-  const gc = runInNewContext('gc') as () => void
   for (let i = 0; i < 10 && registered.length < 2; i++) {
-    gc()
+    collect()
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
   assert.deepEqual(registered.toSorted(), ['argument', 'function'])

@@ -8,9 +8,9 @@ const seed = Number(process.env.PERCORE_SEED ?? Date.now() % 1_000_000)
 const deeper = process.env.PERCORE_PREEMPTIONS
 
 const searches: Record<string, Exploration> = {
-  'a remote wake-up': { preemptions: 3, random: 200 },
-  'three remote wake-ups': { preemptions: 2, random: 200 },
-  'a waker in a used slot': { preemptions: 2, random: 200 },
+  'a remote wake-up': { preemptions: 5, random: 200 },
+  'three remote wake-ups': { preemptions: 3, random: 200 },
+  'a waker in a used slot': { preemptions: 3, random: 200 },
 }
 const broken = ['broken: looks only at its own tasks before it sleeps', 'broken: a late sender knows a waker by its slot alone']
 
