@@ -11,7 +11,7 @@ import { SlabBlocks, slabWordsMax } from './state-slab.js'
 
 /** How the state of tasks is kept; all sizes are bounds, memory is taken as it is used, 64 KiB at a time. */
 export interface StateOptions {
-  /** Default 'hybrid'; docs/design/070-task-memory.md has the figures behind it. */
+  /** Default 'hybrid'; docs/design/071-task-memory.md has the figures behind it. */
   readonly strategy?: StateStrategyName
   /** 'hybrid': states below this go to the arena; default 256. */
   readonly smallBytes?: number

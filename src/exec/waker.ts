@@ -137,7 +137,7 @@ export class RemoteWaker extends Waitable<number> {
  *   exec.spawn(function* () { console.log(yield* waker) }) // 42
  *   new Worker(new URL(import.meta.url), { workerData: { i32, token: waker.token } })
  *   const sleeper = new Sleeper(i32, 0, () => exec.hasWork())
- *   for (; exec.tasks > 0; sleeper.block()) exec.runUntilIdle()
+ *   while (exec.tasks > 0) if (exec.turn() === 0) sleeper.block()
  * } else {
  *   const { i32, token } = workerData
  *   const producer = new LaneProducer(i32, lane, 8)
