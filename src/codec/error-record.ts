@@ -24,7 +24,13 @@ type Nested = { readonly error: ErrorRecord } | { readonly value: unknown }
 
 /** A chain of causes longer than this is cut off. */
 const depthMax = 16
-const listMax = 100
+/** So many errors within an error are taken along; errors may hold one another in any way. */
+const nestedMax = 1000
+
+/** How many more errors may be taken along. */
+interface Allowance {
+  left: number
+}
 
 type ErrorClass = new (message: string) => Error
 const classes: ReadonlyMap<string, ErrorClass> = new Map<string, ErrorClass>(
@@ -46,21 +52,21 @@ export function isErrorObject(value: unknown): value is Error {
  * The record of an error. `clones` says whether a value can be sent; what cannot is left out of `own`, and named by an error in
  * its place elsewhere. The first try takes everything as cloneable, because nearly always it is.
  */
-export function recordOf(error: Error, clones: (value: unknown) => boolean, depth = 0): ErrorRecord {
+export function recordOf(error: Error, clones: (value: unknown) => boolean, depth = 0, allowance: Allowance = { left: nestedMax }): ErrorRecord {
   const type = typeOf(error)
   const message = textOf(error, 'message')
   const name = textOf(error, 'name')
   const stack = textOf(error, 'stack')
   const code = read(error, 'code')
-  const own = ownOf(error, clones, depth)
+  const own = ownOf(error, clones, depth, allowance)
   return {
     type,
     message: message ?? '',
     ...(name === undefined || name === type ? {} : { name }),
     ...(stack === undefined ? {} : { stack }),
     ...(code === undefined || !clones(code) ? {} : { code }),
-    ...(has(error, 'cause') ? { cause: nested(read(error, 'cause'), clones, depth) } : {}),
-    ...(type === 'AggregateError' ? { errors: listOf(error).map((item) => nested(item, clones, depth)) } : {}),
+    ...(has(error, 'cause') ? { cause: nested(read(error, 'cause'), clones, depth, allowance) } : {}),
+    ...(type === 'AggregateError' ? { errors: listOf(error, clones, depth, allowance) } : {}),
     ...(own.length === 0 ? {} : { own }),
   }
 }
@@ -75,22 +81,36 @@ function typeOf(error: Error): string {
   return name !== undefined && (classes.has(name) || name === 'AggregateError') ? name : 'Error'
 }
 
-function nested(value: unknown, clones: (value: unknown) => boolean, depth: number): Nested {
+function nested(value: unknown, clones: (value: unknown) => boolean, depth: number, allowance: Allowance): Nested {
   if (isErrorObject(value)) {
-    if (depth < depthMax) return { error: recordOf(value, clones, depth + 1) }
+    if (depth < depthMax && allowance.left-- > 0) return { error: recordOf(value, clones, depth + 1, allowance) }
     return { error: { type: 'Error', message: `${textOf(value, 'message') ?? ''} (its own causes were cut off)` } }
   }
   if (clones(value)) return { value }
   return { error: { type: 'PercoreError', code: 'ERR_PERCORE_NOT_CLONEABLE', message: `${describe(value)}, which cannot be copied to another thread` } }
 }
 
-function ownOf(error: Error, clones: (value: unknown) => boolean, depth: number): [string, Nested][] {
+function ownOf(error: Error, clones: (value: unknown) => boolean, depth: number, allowance: Allowance): [string, Nested][] {
   const own: [string, Nested][] = []
   for (const name of keysOf(error)) {
     const value = reserved.has(name) ? undefined : read(error, name)
-    if (value !== undefined && (isErrorObject(value) || clones(value))) own.push([name, nested(value, clones, depth)])
+    if (value !== undefined && (isErrorObject(value) || clones(value))) own.push([name, nested(value, clones, depth, allowance)])
   }
   return own
+}
+
+function listOf(error: Error, clones: (value: unknown) => boolean, depth: number, allowance: Allowance): Nested[] {
+  const errors = read(error, 'errors')
+  if (!Array.isArray(errors)) return []
+  const list: Nested[] = []
+  for (const item of errors) {
+    if (allowance.left <= 0 || list.length === nestedMax) {
+      list.push({ error: { type: 'Error', message: `${errors.length - list.length} more errors were cut off` } })
+      break
+    }
+    list.push(nested(item, clones, depth, allowance))
+  }
+  return list
 }
 
 function keysOf(error: Error): string[] {
@@ -99,11 +119,6 @@ function keysOf(error: Error): string[] {
   } catch {
     return []
   }
-}
-
-function listOf(error: Error): unknown[] {
-  const errors = read(error, 'errors')
-  return Array.isArray(errors) ? errors.slice(0, listMax) : []
 }
 
 function has(error: Error, name: string): boolean {

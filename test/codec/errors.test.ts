@@ -128,3 +128,23 @@ test('an error that finds no room still says how it began', () => {
   assert.match(received.message, /TypeError: row 12 is not valid/)
   assert.equal(live(), 0)
 })
+
+test('errors that hold one another end, and those that are cut off are counted', () => {
+  const knot = new AggregateError([], 'knot')
+  knot.errors.push(knot, knot, knot)
+  knot.cause = knot
+  let count = 0
+  const visit = (error: unknown): void => {
+    count++
+    if (error instanceof AggregateError) error.errors.forEach(visit)
+    if (error instanceof Error && error.cause !== undefined) visit(error.cause)
+  }
+  visit(fail(knot))
+  assert.ok(count < 5000, `${count} errors`)
+  const many = fail(new AggregateError(Array.from({ length: 1500 }, (_, i) => new Error(`no ${i}`)), 'many'))
+  assert.equal(many.errors.length, 1001)
+  assert.equal(many.errors[999].message, 'no 999')
+  assert.equal(many.errors[1000].message, '500 more errors were cut off')
+  const some = fail(new AggregateError(Array.from({ length: 300 }, (_, i) => (i % 2 === 0 ? i : new Error(`no ${i}`))), 'some'))
+  assert.deepEqual([some.errors.length, some.errors[298], some.errors[299].message], [300, 298, 'no 299'])
+})
