@@ -132,9 +132,18 @@ export class Reports {
       const tag = i32[at + descriptor.head] >>> 16
       const listener = this.#byTask.get(i32[at + descriptor.task])
       if (listener === undefined || listener.generation !== i32[at + descriptor.generation]) this.#codec.release(tag, at + descriptor.payload)
-      else this.#tell(listener, this.#codec.decode(tag, at + descriptor.payload))
+      else this.#tell(listener, this.#read(tag, at + descriptor.payload))
     }
     if (ready > 0) lane.release()
+  }
+
+  /** A report that cannot be rebuilt is told as the error that says so. */
+  #read(tag: number, at: number): unknown {
+    try {
+      return this.#codec.decode(tag, at)
+    } catch (error) {
+      return error
+    }
   }
 
   /** Not from here, where it could call the group in the middle of its work; but before whoever waits for the result. */
