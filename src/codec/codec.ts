@@ -46,9 +46,22 @@ export interface Codec {
   release(tag: number, at: number): void
 }
 
+/**
+ * Takes values that hold handles (shared memory, keys, blobs) to another thread, beside the descriptor whose length word is at `at`. Both ends
+ * lie on threads that exchange descriptors, and what was sent can be taken at once.
+ */
+export interface Carrier {
+  /** Sends a copy, as structuredClone makes it; its number. Throws for what cannot be sent. */
+  send(value: unknown, at: number): number
+  /** What was sent under a number, once. Throws when the thread at the other end has ended. */
+  take(number: number, at: number): unknown
+}
+
 export interface CodecOptions {
   /** What takes Map, Set, Date, cycles and the like; by default the engine's own serialiser where the host shows it. */
   readonly structured?: StructuredFormat | undefined
+  /** For what bytes cannot hold; without it that is refused. */
+  readonly carrier?: Carrier | undefined
   /** Where this thread shares the shapes of objects, for all who attach to the memory; without it they travel in every message. */
   readonly sheet?: ShapeSheet | undefined
 }
@@ -63,6 +76,7 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
   const text = textAreaOf(u8)
   const readPlain = createPlainReader(text)
   const writer = createPlainWriter(i32, u8, options.sheet)
+  const { carrier } = options
   const format = options.structured ?? hostStructuredFormat() ?? refusing
   const free = (ptr: Ptr): void => heap.free(ptr)
 
@@ -146,9 +160,20 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
     try {
       bytes = format.serialize(value)
     } catch (cause) {
+      if (carry(value, at)) return kind.carried
       throw notCloneable(value, cause, tryClone)
     }
     return encodeBytes(bytes, kind.structured, at)
+  }
+
+  function carry(value: unknown, at: number): boolean {
+    if (carrier === undefined) return false
+    try {
+      i32[at + 1] = carrier.send(value, at)
+      return true
+    } catch {
+      return false
+    }
   }
 
   function encodeShared(block: SharedBlock, at: number): number {
@@ -187,7 +212,11 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
 
   function encodeRecord(record: ErrorRecord, at: number): number {
     const tag = encodeObject(record, at)
-    return (tag & kindMask) === kind.plain ? tag - kind.plain + kind.error | thrownBit : tag - kind.structured + kind.structuredError | thrownBit
+    switch (tag & kindMask) {
+      case kind.plain: return tag - kind.plain + kind.error | thrownBit
+      case kind.structured: return tag - kind.structured + kind.structuredError | thrownBit
+      default: return kind.carriedError | thrownBit
+    }
   }
 
   function clones(value: unknown): boolean {
@@ -201,7 +230,12 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
 
   function tryClone(value: unknown): void {
     if (typeof value !== 'object' ? typeof value === 'function' || typeof value === 'symbol' : value !== null && writer.write(value) === 0) {
-      format.serialize(value)
+      try {
+        format.serialize(value)
+      } catch (refusal) {
+        if (carrier === undefined) throw refusal
+        structuredClone(value)
+      }
     }
   }
 
@@ -253,6 +287,8 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
       case kind.float64: return f64[from >>> 1]
       case kind.int64: return i64[from >>> 1]
     }
+    if (valueKind === kind.carried) return taken(at)
+    if (valueKind === kind.carriedError) return errorOf(taken(at) as ErrorRecord)
     const length = i32[at]! >>> 0
     const offset = from * 4
     switch (valueKind) {
@@ -274,6 +310,10 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
     return bytes
   }
 
+  function taken(at: number): unknown {
+    return carrier?.take(i32[at + 1]!, at)
+  }
+
   function rebuild(offset: number, length: number): unknown {
     try {
       return format.deserialize(u8.subarray(offset, offset + length))
@@ -287,7 +327,14 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
   }
 
   function release(tag: number, at: number): void {
-    if ((tag & blockBit) !== 0) heap.free(i32[at + 1]! as Ptr)
+    if ((tag & blockBit) !== 0) return heap.free(i32[at + 1]! as Ptr)
+    const valueKind = tag & kindMask
+    if (valueKind !== kind.carried && valueKind !== kind.carriedError) return
+    try {
+      taken(at)
+    } catch {
+      // Whatever it was has gone with the other thread.
+    }
   }
 
   return { encode, encodeError, decode, lend, release }

@@ -1,4 +1,4 @@
-export { type Codec, type CodecOptions, createCodec } from './codec.js'
+export { type Carrier, type Codec, type CodecOptions, createCodec } from './codec.js'
 export type { StructuredFormat } from './host.js'
 export type { ShapeSheet } from './shapes.js'
 export { type CodecHeap, SharedBlock } from './shared-block.js'

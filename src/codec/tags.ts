@@ -41,6 +41,10 @@ export const kind = {
   lostError: 13,
   /** A tree of objects and arrays: see plain-write.ts. */
   plain: 14,
+  /** What only the host can send: a message beside the descriptor, at+1 is its number. */
+  carried: 16,
+  /** The record of an error that holds such a value. */
+  carriedError: 17,
 } as const
 
 export const kindMask = 0x3f

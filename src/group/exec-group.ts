@@ -10,6 +10,7 @@ import { createCodec, SharedBlock } from '../codec/index.js'
 import { type AuditReport, createHeap, type SharedHeap } from '../memory/index.js'
 import { availableCores, epochMs, physicalCores } from '../platform/index.js'
 import { balance, type Balancer, type Placement } from './balance.js'
+import { carrierOf } from './carrier.js'
 import { type Call, type CallSpec, makeCall } from './call.js'
 import { type CallOptions, checkCallOptions, checkWorker } from './call-options.js'
 import { Dispatcher } from './dispatcher.js'
@@ -247,7 +248,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     this.#dispatcher = new Dispatcher({
       fabric: this.#fabric,
       heap,
-      codec: createCodec(words, heap, { sheet: sheetAt(this.#fabric, 0) }),
+      codec: createCodec(words, heap, { sheet: sheetAt(this.#fabric, 0), carrier: carrierOf((at) => this.#supervisor.carrierAt(at)) }),
       threads: this.#supervisor,
       balancer: balancerOf(options.balance),
       names: () => this.#namesByNumber,

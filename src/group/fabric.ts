@@ -92,6 +92,11 @@ export function laneAt(fabric: Fabric, worker: number, way: 'toWorker' | 'fromWo
   return controlWords + (fabric.workers + 1) * slotWords + worker * lanesWords(fabric.laneCapacity) + ways[way] * laneWords(fabric.laneCapacity)
 }
 
+/** The worker in one of whose lanes a word lies. */
+export function workerAt(fabric: Fabric, word: number): number {
+  return Math.floor((word - laneAt(fabric, 0, 'toWorker')) / lanesWords(fabric.laneCapacity))
+}
+
 /** Words of the lanes of one worker. */
 function lanesWords(laneCapacity: number): number {
   return 2 * laneWords(laneCapacity) + laneWords(reportCapacity)

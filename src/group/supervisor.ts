@@ -8,12 +8,13 @@
  *   3. a successor is started in the same thread slot, and carries on with the tasks behind.
  * A successor that cannot even start is tried again after a pause, at most `startAttemptsMax` times in a row.
  */
-import { Worker } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { PercoreError, shared } from '../base/index.js'
 import type { SharedHeap } from '../memory/index.js'
 import { ring } from '../ring/index.js'
+import { CarrierEnd } from './carrier.js'
 import { workerEntry } from './entry.js'
-import { type Fabric, noRecord, slotAt, slotLayout, slotState } from './fabric.js'
+import { type Fabric, noRecord, slotAt, slotLayout, slotState, workerAt } from './fabric.js'
 import type { Idle } from './idle.js'
 import type { ThreadSettings } from './threads.js'
 import type { StartFailure, WorkerBrief, WorkerMessage } from './worker.js'
@@ -58,6 +59,8 @@ export class Supervisor {
   readonly #ended: Promise<unknown>[]
   #held = false
   #ending = false
+
+  readonly #carriers: CarrierEnd[] = []
 
   constructor(fabric: Fabric, heap: SharedHeap, options: SupervisorOptions, events: SupervisorEvents) {
     this.#fabric = fabric
@@ -120,6 +123,18 @@ export class Supervisor {
     await Promise.all(this.#ended)
   }
 
+  /** This thread's end of the port of the worker in one of whose lanes a word lies. */
+  carrierAt(word: number): CarrierEnd | undefined {
+    return this.#carriers[workerAt(this.#fabric, word)]
+  }
+
+  #connect(worker: number): MessagePort {
+    const { port1, port2 } = new MessageChannel()
+    this.#carriers[worker]?.port.close()
+    this.#carriers[worker] = new CarrierEnd(port1, 1)
+    return port2
+  }
+
   #startThread(worker: number): Promise<readonly string[]> {
     const brief: WorkerBrief = {
       buffer: this.#fabric.words.buffer,
@@ -129,6 +144,7 @@ export class Supervisor {
       idle: this.#options.idle,
       coresAreShort: this.#options.coresAreShort,
       traits: this.#options.threads.traitsOf(worker),
+      port: this.#connect(worker),
     }
     const { name } = brief.traits
     const { workerOptions, stdout, stderr } = this.#options.threads
@@ -136,6 +152,7 @@ export class Supervisor {
     const thread = new Worker(workerEntry(), {
       ...workerOptions,
       workerData: brief,
+      transferList: [brief.port],
       name: `${name} ${worker}`,
     })
     this.#threads[worker] = thread

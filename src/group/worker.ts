@@ -2,12 +2,13 @@
  * The entry of a worker's thread: attaches to the fabric, loads the handlers, reports, and starts turning.
  * Runs once per thread, on it.
  */
-import { parentPort, workerData } from 'node:worker_threads'
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { type ErrorCode, PercoreError, shared } from '../base/index.js'
 import { createCodec, SharedBlock } from '../codec/index.js'
 import { attachHeap } from '../memory/index.js'
 import { epochMs } from '../platform/index.js'
 import { LaneConsumer, LaneProducer, ring, Sleeper } from '../ring/index.js'
+import { CarrierEnd, carrierOf } from './carrier.js'
 import { TaskContext, type WorkerScope } from './context.js'
 import { Coroutines } from './coroutines.js'
 import { attachFabric, laneAt, noRecord, sheetAt, slotAt, slotLayout, slotState } from './fabric.js'
@@ -33,6 +34,8 @@ export interface WorkerBrief {
   readonly idle: Idle
   readonly coresAreShort: boolean
   readonly traits: ThreadTraits
+  /** For values that hold handles: see carrier.ts. */
+  readonly port: MessagePort
 }
 
 /** What a thread says to its supervisor: a bell, what its host refused, or how its start went. */
@@ -59,7 +62,8 @@ async function main(brief: WorkerBrief): Promise<void> {
   const callersDoorbell = slotAt(0) + slotLayout.doorbell
   const heap = attachHeap({ buffer: brief.buffer, byteOffset: fabric.heapOffset })
   i32[slot + slotLayout.heapRecord] = heap.record
-  const codec = createCodec(words, heap, { sheet: sheetAt(fabric, brief.worker + 1) })
+  const handles = new CarrierEnd(brief.port, -1)
+  const codec = createCodec(words, heap, { sheet: sheetAt(fabric, brief.worker + 1), carrier: carrierOf(() => handles) })
   const table = await loadHandlers(brief.module)
   const scope: WorkerScope = {
     worker: brief.worker,

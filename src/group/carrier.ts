@@ -1,0 +1,69 @@
+/**
+ * How values that hold handles (shared memory, keys, blobs) reach another thread: as messages of a port beside the lanes, one pair per life of a
+ * worker. Each end belongs to its thread.
+ *
+ * The invariant: a message is posted before the descriptor that names it is published, and it is taken without waiting. So whoever reads the
+ * descriptor finds the message, unless the worker it was sent to or came from has died with its port.
+ */
+import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
+import { PercoreError } from '../base/index.js'
+import type { Carrier } from '../codec/index.js'
+
+type Message = readonly [number: number, value: unknown]
+
+/** One end of a port. */
+export class CarrierEnd {
+  readonly port: MessagePort
+  #sent = 0
+  /** Messages met while looking for a later one: descriptors of several lanes come in any order. */
+  readonly #early = new Map<number, unknown>()
+
+  readonly #step: 1 | -1
+
+  /** `step` differs at the two ends: who releases what it sent itself must not take the other's message for it. */
+  constructor(port: MessagePort, step: 1 | -1) {
+    this.port = port
+    this.#step = step
+    port.unref()
+  }
+
+  send(value: unknown): number {
+    this.port.postMessage([this.#sent + this.#step, value] satisfies Message)
+    return (this.#sent += this.#step)
+  }
+
+  take(number: number): unknown {
+    if (this.#early.has(number)) {
+      const value = this.#early.get(number)
+      this.#early.delete(number)
+      return value
+    }
+    for (;;) {
+      const received = receiveMessageOnPort(this.port) as { readonly message: Message } | undefined
+      if (received === undefined) throw gone()
+      if (received.message[0] === number) return received.message[1]
+      this.#early.set(...received.message)
+    }
+  }
+}
+
+/** The carrier of a thread; `endAt` gives the end that belongs to the lane in which a descriptor lies. */
+export function carrierOf(endAt: (at: number) => CarrierEnd | undefined): Carrier {
+  return {
+    send: (value, at) => endOf(endAt, at).send(value),
+    take: (number, at) => endOf(endAt, at).take(number),
+  }
+}
+
+function endOf(endAt: (at: number) => CarrierEnd | undefined, at: number): CarrierEnd {
+  const end = endAt(at)
+  if (end === undefined) throw gone()
+  return end
+}
+
+function gone(): PercoreError {
+  return new PercoreError(
+    'ERR_PERCORE_WORKER_DIED',
+    'the value holds shared memory or another handle, and the worker it was sent to, or came from, has ended with its port. Call again.',
+  )
+}
