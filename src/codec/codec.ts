@@ -10,6 +10,7 @@ import type { Ptr } from '../memory/index.js'
 import { type ErrorRecord, errorOf, isErrorObject, recordOf } from './error-record.js'
 import { hostStructuredFormat, type StructuredFormat, unclearedBytes } from './host.js'
 import { notCloneable } from './not-cloneable.js'
+import { numberArrayOf, numberArrays } from './number-arrays.js'
 import { createPlainReader } from './plain-read.js'
 import { createPlainWriter } from './plain-write.js'
 import type { ShapeSheet } from './shapes.js'
@@ -98,7 +99,7 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
       if (value === null) return kind.null
       if (value instanceof Uint8Array && ArrayBuffer.isView(value)) return encodeBytes(value, kind.bytes, at)
       if (value instanceof SharedBlock) return encodeShared(value, at)
-      return encodeObject(value, at)
+      return ArrayBuffer.isView(value) ? encodeView(value, at) : encodeObject(value, at)
     }
     if (typeof value === 'string') return encodeText(value, at)
     if (typeof value === 'boolean') return value ? kind.true : kind.false
@@ -144,6 +145,14 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
     for (let i = 0; i < length; i++) u8[offset + i] = value[i]!
     i32[at] = length
     return as
+  }
+
+  function encodeView(value: ArrayBufferView, at: number): number {
+    const number = numberArrayOf(value)
+    if (number < 0) return encodeStructured(value, at)
+    const tag = encodeBytes(new Uint8Array(value.buffer), kind.numbers, at)
+    i32[at] = value.byteLength << 4 | number
+    return tag
   }
 
   function encodeObject(value: object, at: number): number {
@@ -295,7 +304,8 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
       case kind.latin1: return readLatin1(text, offset, length)
       case kind.utf16: return readUtf16(text, offset, length / 2)
       case kind.plain: return readPlain(offset, length)
-      case kind.bytes: return length < unclearedMin ? u8.slice(offset, offset + length) : copyLarge(offset, length)
+      case kind.bytes: return copyOf(offset, length)
+      case kind.numbers: return new numberArrays[length & 15]!(copyOf(offset, length >>> 4).buffer)
       case kind.structured: return rebuild(offset, length)
       case kind.error: return errorOf(readPlain(offset, length) as ErrorRecord)
       case kind.structuredError: return errorOf(rebuild(offset, length) as ErrorRecord)
@@ -304,7 +314,8 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
     throw new PercoreError('ERR_PERCORE_INVARIANT', `broken invariant: a descriptor with the unknown tag ${valueKind}. Please report this.`)
   }
 
-  function copyLarge(offset: number, length: number): Uint8Array {
+  function copyOf(offset: number, length: number): Uint8Array {
+    if (length < unclearedMin) return u8.slice(offset, offset + length)
     const bytes = unclearedBytes(length)
     bytes.set(u8.subarray(offset, offset + length))
     return bytes

@@ -45,6 +45,8 @@ export const kind = {
   carried: 16,
   /** The record of an error that holds such a value. */
   carriedError: 17,
+  /** A typed array that is all of its buffer. The length word is its bytes times 16, plus its place in numberArrays. */
+  numbers: 18,
 } as const
 
 export const kindMask = 0x3f

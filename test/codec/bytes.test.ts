@@ -112,3 +112,37 @@ test('a SharedBlock of another memory, or within another value, is refused with 
     kept.free()
   }
 })
+
+test('typed arrays of every kind travel as their bytes when they are all of their buffer, and else as the engine writes them', () => {
+  const classes = [Int8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array, Float64Array, BigInt64Array, BigUint64Array]
+  for (const type of classes) {
+    for (const byteLength of [8, 48, 56, 4096, 100_000]) {
+      const bytes = Uint8Array.from({ length: byteLength }, (_, i) => i * 7)
+      const value = new type(bytes.buffer)
+      const tag = codec.encode(value, at)
+      assert.deepEqual([tag & ~blockBit, (tag & blockBit) !== 0], [kind.numbers, byteLength > 48])
+      const decoded = codec.decode(tag, at) as typeof value
+      assert.equal(Object.getPrototypeOf(decoded), type.prototype)
+      assert.deepEqual([decoded.byteOffset, decoded.buffer.byteLength], [0, byteLength])
+      assert.deepEqual(new Uint8Array(decoded.buffer), bytes)
+      const part = new type(bytes.buffer, 8)
+      const partTag = codec.encode(part, at)
+      assert.equal(partTag & ~blockBit, kind.structured)
+      codec.release(partTag, at)
+      assert.equal(live(), 0)
+    }
+  }
+})
+
+test('a typed array is told by what it is, not by what it was made to look like', () => {
+  const disguised = Object.setPrototypeOf(new Float64Array([1, 2]), Int32Array.prototype) as object
+  class Samples extends Float32Array {}
+  const growable = new Int16Array(new ArrayBuffer(8, { maxByteLength: 16 }))
+  for (const value of [disguised, new Samples([1, 2]), growable, new Float64Array(), new DataView(new ArrayBuffer(8))]) {
+    const expected: object = structuredClone(value)
+    const actual: object = trip(value)
+    assert.equal(Object.getPrototypeOf(actual), Object.getPrototypeOf(expected))
+    assert.deepStrictEqual(actual, expected)
+  }
+  assert.equal(live(), 0)
+})
