@@ -3,6 +3,7 @@
  *
  * The invariant: all subjects of a cell move the same records, and read and write each word of them.
  */
+import { availableParallelism } from 'node:os'
 import type { Bench, Cell, Choice, Contender, Job, Reading } from './harness/contract.js'
 import { runCrew } from './memory/crew.js'
 import { ratiosOver } from './memory/ratios.js'
@@ -71,7 +72,8 @@ function cellOf(choice: Choice, topology: Topology, bytes: number, batch: number
 
 async function measureTransport({ subject, input }: Job, items: number, warmup: number): Promise<readonly Reading[]> {
   const { words = 0, batch = 0, producers = 0, consumers = 0, lanes = 0 } = input as Record<string, number>
-  const shape: Shape = { words, capacity, batch, lanes, consumers }
+  const shortOfCores = producers + consumers > availableParallelism()
+  const shape: Shape = { words, capacity, batch, lanes, consumers, shortOfCores }
   const handle = (await openTransport(subject)).create(shape)
   const warmups = Array.from({ length: warmUps }, () => warmup / warmUps / producers)
   const common = { subject, handle, shape, warmups }

@@ -19,7 +19,9 @@ export async function measureMessagePort(count: number, words: number, batch: nu
   const messages = Math.ceil(count / batch)
   const start = performance.now()
   await send(worker, messages, words, batch)
-  return (performance.now() - start) / 1000 * (count / (messages * batch))
+  const seconds = (performance.now() - start) / 1000
+  await worker.terminate()
+  return seconds * (count / (messages * batch))
 }
 
 function send(worker: Worker, messages: number, words: number, batch: number): Promise<void> {

@@ -6,8 +6,8 @@
 import { MpmcRing, MpscRing, type Ring, type RingHandle, SpscRing } from '../../src/ring/index.js'
 import { readRecord, type Shape, type Transport, writeRecord } from './transport.js'
 
-/** Spinning before blocking: some wake-ups' worth of looking, in milliseconds. */
-const spinMs = 0.02
+/** Spinning before blocking, in milliseconds: as long as a wake-up takes, or hardly at all. */
+const spinMsOf = ({ shortOfCores }: Shape): number => shortOfCores ? 0.002 : 0.02
 
 function create({ words: recordWords, capacity, lanes, consumers }: Shape): Ring {
   if (consumers > 1) return MpmcRing.create({ capacity, recordWords, producers: lanes, consumers })
@@ -23,6 +23,7 @@ export const inPlace: Transport<RingHandle> = {
   create: (shape) => create(shape).handle,
   produce(handle, shape, index) {
     const { words, batch } = shape
+    const spinMs = spinMsOf(shape)
     const producer = attach(handle, shape).producer(index)
     const { i32 } = producer
     return (count, ends) => {
@@ -34,7 +35,11 @@ export const inPlace: Transport<RingHandle> = {
           if (!producer.spin(spinMs)) producer.block()
           continue
         }
-        for (let n = 0; n < room; n++) writeRecord(i32, producer.slot(n), words, ++done)
+        if (room === 1) writeRecord(i32, producer.slot(), words, ++done)
+        else for (let n = 0; n < room;) {
+          const end = n + producer.run(room, n)
+          for (let slot = producer.slot(n); n < end; n++, slot += words) writeRecord(i32, slot, words, ++done)
+        }
         producer.publish(room)
       }
       if (!ends) return
@@ -43,6 +48,7 @@ export const inPlace: Transport<RingHandle> = {
   },
   consume(handle, shape, index) {
     const { words, batch, consumers } = shape
+    const spinMs = spinMsOf(shape)
     const consumer = attach(handle, shape).consumer(index)
     const { i32 } = consumer
     const shared = consumers > 1
@@ -56,10 +62,16 @@ export const inPlace: Transport<RingHandle> = {
         }
         let ended = 0
         let read = 0
-        for (let n = 0; n < ready; n++) {
-          const slot = consumer.slot(n)
+        if (ready === 1) {
+          const slot = consumer.slot()
           if (i32[slot] === 0) ended++
-          read = (read + readRecord(i32, slot, words)) | 0
+          read = readRecord(i32, slot, words)
+        } else for (let n = 0; n < ready;) {
+          const end = n + consumer.run(ready, n)
+          for (let slot = consumer.slot(n); n < end; n++, slot += words) {
+            if (i32[slot] === 0) ended++
+            read = (read + readRecord(i32, slot, words)) | 0
+          }
         }
         if (!consumer.release(ready) && shared) continue
         sum = (sum + read) | 0
@@ -74,6 +86,7 @@ export const byCopy: Transport<RingHandle> = {
   create: inPlace.create,
   produce(handle, shape, index) {
     const { words, batch } = shape
+    const spinMs = spinMsOf(shape)
     const producer = attach(handle, shape).producer(index)
     const records = new Int32Array(words * batch)
     return (count, ends) => {
@@ -96,6 +109,7 @@ export const byCopy: Transport<RingHandle> = {
   },
   consume(handle, shape, index) {
     const { words, batch } = shape
+    const spinMs = spinMsOf(shape)
     const consumer = attach(handle, shape).consumer(index)
     const records = new Int32Array(words * batch)
     return (ends) => {

@@ -15,6 +15,8 @@ export interface Shape {
   /** Producers that there is room for; fewer may push. */
   readonly lanes: number
   readonly consumers: number
+  /** Whether there are more threads than cores: then looking again and again takes the core from who has something to do. */
+  readonly shortOfCores: boolean
 }
 
 /** Pushes so many records, and with `ends` the last one. */

@@ -117,9 +117,10 @@ export class MpscConsumer extends RingConsumer {
 
   override release(count = 1): boolean {
     this.head = (this.head + count) | 0
-    if (((this.#tailSeen - this.head) | 0) < 0) invariant(false, `${count} records released, and not as many peeked at`)
+    const left = (this.#tailSeen - this.head) | 0
+    if (left < 0) invariant(false, `${count} records released, and not as many peeked at`)
     shared.store(this.i32, this.#laneAt + headOf, this.head) // C2
-    this.rooms[this.#lane].ring(1)
+    this.tellProducer(this.#lane, count, left)
     return true
   }
 

@@ -82,6 +82,15 @@ export class RingProducer extends RingEnd {
     return this.#slotsAt + ((this.#tail + n) & this.#mask) * this.recordWords
   }
 
+  /**
+   * How many of the first `count` claimed records lie side by side from the n-th on: to write them, step by `recordWords` from `slot(n)`.
+   * Fewer than there are only where the ring begins again.
+   */
+  run(count: number, n = 0): number {
+    const toEnd = this.#mask + 1 - ((this.#tail + n) & this.#mask)
+    return count - n < toEnd ? count - n : toEnd
+  }
+
   /** Makes the first `count` of the claimed records visible, completely written by now. Two or three atomics, however many records. */
   publish(count = 1): void {
     this.#tail = (this.#tail + count) | 0
@@ -152,10 +161,12 @@ export class RingProducer extends RingEnd {
   }
 
   #copy(records: ArrayLike<number>, count: number, from: number): void {
-    const { i32, recordWords } = this
-    for (let n = 0; n < count; n++) {
-      const slot = this.slot(n)
-      for (let word = 0; word < recordWords; word++) i32[slot + word] = records[from++]
+    const { i32 } = this
+    for (let n = 0; n < count;) {
+      const run = this.run(count, n)
+      let slot = this.slot(n)
+      for (const end = slot + run * this.recordWords; slot < end; slot++) i32[slot] = records[from++]
+      n += run
     }
     this.publish(count)
   }

@@ -97,8 +97,9 @@ export abstract class RingEnd {
   }
 
   /**
-   * Blocks this thread until there is what it waits for (true), or the time is up (false). Never on a browser's main thread, which may not
-   * block. `end.spin(0.02) || end.block()` spins first.
+   * Blocks this thread until there is what it waits for (true), or the time is up (false). A producer that waits for room is told of it
+   * when a quarter of its lane is free, or the consumer has nothing left to take; it looks for itself every half second. Never on a
+   * browser's main thread, which may not block. `end.spin(0.02) || end.block()` spins first.
    */
   block(timeoutMs: number = Number.POSITIVE_INFINITY, count = 1): boolean {
     if (this.look(count)) return true

@@ -93,9 +93,10 @@ export class SpscConsumer extends RingConsumer {
 
   override release(count = 1): boolean {
     this.head = (this.head + count) | 0
-    if (((this.#tailSeen - this.head) | 0) < 0) invariant(false, `${count} records released, and not as many peeked at`)
+    const left = (this.#tailSeen - this.head) | 0
+    if (left < 0) invariant(false, `${count} records released, and not as many peeked at`)
     shared.store(this.i32, this.#headAt, this.head) // C2
-    this.rooms[0].ring(1)
+    this.tellProducer(0, count, left)
     return true
   }
 

@@ -265,6 +265,7 @@ export const scenarios: Record<string, Scenario> = {
   ...countScenarios,
   'spsc ring of 1': flow({ ...one, capacity: 1 }, { items: [3], takes: [3], pushBatch: 1, takeBatch: 1 }),
   'spsc ring of 3 in slots of 4': flow({ ...one, capacity: 3 }, { items: [5], takes: [5], pushBatch: 2, takeBatch: 3 }),
+  'spsc ring of 8, its producer told of a quarter': flow({ ...one, capacity: 8 }, { items: [11], takes: [11], pushBatch: 8, takeBatch: 1 }),
   'mpsc ring, two producers': flow(two, twoToOne),
   'mpsc ring of 1, two producers': flow({ ...two, capacity: 1 }, { ...twoToOne, items: [2, 2], takes: [4] }),
   'mpsc ring, two producers, a consumer that polls': flow(two, polled),

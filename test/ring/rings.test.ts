@@ -94,6 +94,15 @@ for (const kind of kinds) void describe(`a ring of kind ${kind.name}`, () => {
     assert.equal(consumer.peek(9), 0)
   })
 
+  test('tells which of the records claimed or peeked at lie side by side', () => {
+    const { producer, consumer } = open(kind, 3, 2, 2) // the third slot of four comes first
+    assert.deepEqual([producer.claim(3), producer.run(3), producer.run(3, 1), producer.run(3, 2), producer.run(1)], [3, 2, 1, 1, 1])
+    assert.deepEqual([producer.slot(1) - producer.slot(), producer.slot(2) - producer.slot()], [2, -4])
+    producer.publish(3)
+    assert.deepEqual([consumer.peek(3), consumer.run(3), consumer.run(3, 1), consumer.run(3, 2), consumer.run(1)], [3, 2, 1, 1, 1])
+    assert.deepEqual([consumer.slot(1) - consumer.slot(), consumer.slot(2) - consumer.slot()], [2, -4])
+  })
+
   test('behaves as a bounded queue of each producer, whatever is done in which order', (t) => {
     t.diagnostic(`PERCORE_SEED=${seed}`)
     for (let run = 0; run < 60; run++) {
