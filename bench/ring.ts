@@ -1,5 +1,6 @@
 /**
- * a child, which only starts the threads.
+ * `ring`: records of 16 and 64 bytes from thread to thread, published 1 / 8 / 32 / 256 at a time. `plan` in the parent, `measure` in the main
+ * thread of a child, which only starts the threads.
  *
  * The invariant: all subjects of a cell move the same records, and read and write each word of them.
  */

@@ -11,6 +11,7 @@ import { bad, consumerAt, consumerWordsOf, laneAt, laneWordsOf, type RingLayout,
 
 /**
  * Takes records, by copy or in place. `pop`, `popBulk` (all or nothing) and `popBurst` (as many as possible) copy into an array of words;
+ * `peek`, `slot` and `release` let you read where the records lie. Empty is an answer, never an exception.
  *
  * With an `MpmcRing` several consumers may look at the same records: they are yours only once `release` has said true, so act on what you
  * have read after it, and not before. With the other two it always says true.
@@ -63,6 +64,7 @@ export abstract class RingConsumer extends RingEnd {
 
   /**
    * Takes the first `count` of the records of `peek`, and gives their slots back. True when they are yours; false only with an
+   * `MpmcRing`, when another consumer was faster: what you have read is then not yours, and perhaps torn.
    */
   abstract release(count?: number): boolean
 

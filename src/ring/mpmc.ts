@@ -38,6 +38,7 @@ export interface MpmcOptions extends RingOptions {
 /**
  * Passes records from many threads to whichever of many takes them first: a queue of work. Each producer has room for `capacity` records,
  * and its records are taken in order. A bulk pop takes records of one producer. A thread that dies at any moment blocks nobody. Throws
+ * `ERR_PERCORE_INVALID_OPTION` for options it cannot use.
  *
  * @example
  * ```ts

@@ -24,7 +24,7 @@ const onEdge = 1
 
 /**
  * Pushes records, by copy or in place. `push`, `pushBulk` (all or nothing) and `pushBurst` (as many as possible) copy from an array of
- * words;
+ * words; `claim`, `slot` and `publish` let you write where the record will lie. Full is an answer, never an exception.
  *
  * @example
  * ```ts

@@ -65,9 +65,8 @@ export abstract class Ring {
   }
 
   /**
-   * Gives back the place of a producer whose thread has ended, and wakes whoever it may have owed a wake-up. All that it had published is
-   * in the ring. Nobody waits for a dead producer without this: it only makes its place free again, and what it published last seen at
-   * once.
+   * Gives back the place of a producer whose thread has ended, and wakes whoever it may have owed a wake-up. All that it had published is in
+   * the ring. Nobody is blocked without this: a sleeper that it did not wake finds out within half a second, and its place stays taken.
    */
   recoverProducer(index: number): void {
     this.#mustExist('producer', index, this.layout.producers)
