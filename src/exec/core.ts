@@ -70,8 +70,8 @@ export class Core implements TaskHost {
   attention: number = attention.none
   /** The scope of the task that runs; new tasks join it. */
   scope: Membership | undefined = undefined
-  /** Told once when work appears while the executor idles. */
-  onWork: () => void = nothing
+  /** Told once when work appears while they rest: see `whenWork`. */
+  readonly #resting: Set<() => void> = new Set()
   /** Whether the coroutine that runs was woken meanwhile. */
   #rewake = false
   readonly #onError: (error: unknown, task: Task) => void
@@ -172,7 +172,7 @@ export class Core implements TaskHost {
 
   #push(group: number, slot: number): void {
     this.scheduler.groups[group].push(slot)
-    if (this.attention !== 0 && (this.attention & attention.idle) !== 0) this.#announce()
+    if (this.attention !== 0 && (this.attention & attention.idle) !== 0) this.announce()
   }
 
   #attend(slot: number): void {
@@ -182,12 +182,25 @@ export class Core implements TaskHost {
       scope.joined(this.slab.taskAt(slot))
     }
     if ((this.attention & attention.trace) !== 0) this.slab.extraOf(slot).spawned = new Error('spawned').stack
-    if ((this.attention & attention.idle) !== 0) this.#announce()
+    if ((this.attention & attention.idle) !== 0) this.announce()
   }
 
-  #announce(): void {
+  /** Calls back once, when a task becomes ready or is over. Returns what undoes it. */
+  whenWork(callback: () => void): () => void {
+    this.#resting.add(callback)
+    this.attention |= attention.idle
+    return () => {
+      this.#resting.delete(callback)
+      if (this.#resting.size === 0) this.attention &= ~attention.idle
+    }
+  }
+
+  /** Tells everyone who rests. */
+  announce(): void {
+    const resting = [...this.#resting]
+    this.#resting.clear()
     this.attention &= ~attention.idle
-    this.onWork()
+    for (const callback of resting) callback()
   }
 
   /** Runs up to `most` ready tasks of a group; returns how many. An error of a task never comes out. */
@@ -282,10 +295,14 @@ export class Core implements TaskHost {
     const generation = slab.generation[slot]
     ;(value as PromiseLike<unknown>).then(
       (result) => {
-        if (slab.generation[slot] === generation) this.#finish(slot, result)
+        if (slab.generation[slot] !== generation) return
+        if ((slab.flags[slot] & cancelled) === 0) this.#finish(slot, result)
+        else this.#retire(slot)
       },
       (error: unknown) => {
-        if (slab.generation[slot] === generation) this.#fail(slot, error)
+        if (slab.generation[slot] !== generation) return
+        if ((slab.flags[slot] & cancelled) === 0) this.#fail(slot, error)
+        else this.#retire(slot)
       },
     )
   }
@@ -362,7 +379,10 @@ export class Core implements TaskHost {
 
   #fail(slot: number, error: unknown): void {
     const task = this.slab.taskAt(slot)
-    const extra = this.#retire(slot)?.extra
+    this.#tellFailed(task, this.#retire(slot)?.extra, error)
+  }
+
+  #tellFailed(task: Task, extra: Extra | undefined, error: unknown): void {
     const isCancelled = (error instanceof PercoreError && error.code === 'ERR_PERCORE_CANCELLED') || (error !== undefined && extra?.reason === error)
     if (isCancelled) this.cancellations++
     else {
@@ -372,6 +392,20 @@ export class Core implements TaskHost {
     extra?.join?.failed(task, error)
     if (isCancelled) extra?.scope?.finished(task)
     else extra?.scope?.failed(task, error, extra.join !== undefined)
+  }
+
+  /** What waits for it is told now. But its function goes on: as long as it may use its state, that stays its own, and so does the slot. */
+  #cancelPromise(slot: number, flags: number): boolean {
+    const { slab } = this
+    if ((flags & stated) === 0) this.#fail(slot, this.#reason(slot))
+    else if ((flags & cancelled) === 0) {
+      const reason = this.#reason(slot)
+      const had = (flags & extra) === 0 ? undefined : slab.extra[slot]
+      slab.flags[slot] = (slab.flags[slot] | cancelled) & ~extra
+      slab.extra[slot] = undefined
+      this.#tellFailed(slab.taskAt(slot), had, reason)
+    } else return false
+    return true
   }
 
   /** An error that nobody else is told of. */
@@ -386,7 +420,7 @@ export class Core implements TaskHost {
     if (had !== undefined) slab.extra[slot] = undefined
     if ((slab.flags[slot] & stated) !== 0) this.memory.give(slab.block[slot])
     slab.retire(slot)
-    if ((this.attention & attention.idle) !== 0) this.#announce()
+    if ((this.attention & attention.idle) !== 0) this.announce()
     return ending
   }
 
@@ -406,18 +440,13 @@ export class Core implements TaskHost {
     if (slot < 0) return false
     if (reason !== undefined) slab.extraOf(slot).reason = reason
     const flags = slab.flags[slot]
-    if ((flags & promise) !== 0) {
-      this.#fail(slot, this.#reason(slot))
-      return true
-    }
+    if ((flags & promise) !== 0) return this.#cancelPromise(slot, flags)
     slab.flags[slot] |= cancelled
     if ((flags & timed) !== 0) this.ready(slot)
     else if ((flags & coroutine) !== 0) this.wake(slot, slab.generation[slot])
     return true
   }
 }
-
-function nothing(): void {}
 
 function call(fn: Call, arg: unknown, block: StateBlock | undefined): unknown {
   return block === undefined ? fn(arg) : fn(arg, block)

@@ -176,6 +176,7 @@ export class Exec {
   after<R>(ms: number, fn: () => R): Task<Result<R>>
   after(ms: number, fn: (arg: never) => unknown, arg?: unknown): Task {
     const { core } = this
+    if (Number.isNaN(ms)) refuseNaN()
     const slot = core.spawnTimed(core.current, fn, arg)
     this.#wheel.set(Math.ceil(this.#now() + ms), slot, core.slab.generation[slot])
     return core.slab.taskAt(slot)
@@ -183,6 +184,7 @@ export class Exec {
 
   /** A wait for `ms` milliseconds from when it begins; up to 1 ms longer, never shorter. */
   sleep(ms: number): Wait<void> {
+    if (Number.isNaN(ms)) refuseNaN()
     return new Wait<void>(this.#sleeps, ms)
   }
 
@@ -250,7 +252,6 @@ export class Exec {
     running.host = core
     running.slot = -1
     this.#inTurn = true
-    core.attention &= ~attention.idle
     let count = 0
     const startMs = this.#now()
     let nowMs = startMs
@@ -282,6 +283,7 @@ export class Exec {
       running.slot = slot
       this.#account(startMs, nowMs)
     }
+    if (count > 0 && (core.attention & attention.idle) !== 0) core.announce() // for whoever rests while this one turns
     return count
   }
 
@@ -341,23 +343,24 @@ export class Exec {
     step()
   }
 
-  /** Calls back when a timer may be due or a promise has made a task ready. */
+  /** Calls back when a timer may be due, a promise has made a task ready, or someone else has turned. */
   #rest(step: () => void): void {
-    const deadline = this.nextDeadline()
-    const forget = deadline === Infinity ? () => {} : afterMs(deadline - this.#now(), () => {
-      this.core.attention &= ~attention.idle
-      step()
-    })
-    this.whenWork(() => {
-      forget()
+    const wake = (): void => {
+      forgetTimer()
+      forgetWork()
       afterTurn(step)
-    })
+    }
+    const deadline = this.nextDeadline()
+    const forgetTimer = deadline === Infinity ? () => {} : afterMs(deadline - this.#now(), wake)
+    const forgetWork = this.whenWork(wake)
   }
 
-  /** Calls back once, when a task becomes ready outside a turn: for whoever turns this executor and has nothing to turn for now. */
-  whenWork(callback: () => void): void {
-    this.core.onWork = callback
-    this.core.attention |= attention.idle
+  /**
+   * Calls back once, when a task becomes ready or is over outside a turn: for whoever turns this executor and has nothing to turn for now.
+   * Returns what undoes it.
+   */
+  whenWork(callback: () => void): () => void {
+    return this.core.whenWork(callback)
   }
 
   #poll(nowMs: number): void {
@@ -384,4 +387,8 @@ const noTurn: Iterable<undefined, void, void> = { [Symbol.iterator]: () => itera
 
 function nameOf(fn: unknown): string {
   return typeof fn === 'function' ? fn.name : ''
+}
+
+function refuseNaN(): never {
+  throw new PercoreError('ERR_PERCORE_INVALID_OPTION', 'a time in ms must be a number, not NaN')
 }

@@ -30,7 +30,9 @@ export function createState(options: StateOptions = {}): StateMemory {
   switch (strategy) {
     case 'hybrid': return new Hybrid(smallBytes, new Arena(arenaBytesMax), new SlabBlocks(slabBytesMax), heapBytes)
     case 'slab': return new Hybrid(0, new Arena(0), new SlabBlocks(slabBytesMax), heapBytes, 'slab')
-    case 'heap': return new Heap(heapBytes)
+    case 'heap':
+      if (typeof SharedArrayBuffer !== 'undefined') return new Heap(heapBytes)
+      throw new PercoreError('ERR_PERCORE_INVALID_OPTION', "the state strategy 'heap' needs SharedArrayBuffer, which is not here; use 'hybrid'")
     case 'gc': return new Collected()
     default: throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `no state strategy '${String(strategy)}'; there are ${strategyNames.join(', ')}`)
   }

@@ -233,6 +233,25 @@ test('run sleeps in the event loop, and wakes when a promise makes a task ready'
   assert.ok(user + system < 120_000, `${user + system} µs of CPU for 150 ms of waiting`)
 })
 
+test('several may run the same executor, and each ends when what it runs for is over', async () => {
+  const exec = new Exec()
+  const after = (ms: number) => function* () {
+    yield* exec.sleep(ms)
+    return ms
+  }
+  assert.deepEqual(await Promise.all([exec.run(after(2)), exec.run(after(10)), exec.run(after(5)), exec.run(), exec.run()]), [2, 10, 5, undefined, undefined])
+  const late = exec.run(() => new Promise((resolve) => setTimeout(resolve, 20, 'late')))
+  assert.equal(await exec.run(after(3)), 3)
+  assert.equal(await late, 'late')
+})
+
+test('a time that is not a number is refused', () => {
+  const { exec } = startExec()
+  assert.throws(() => exec.sleep(NaN), code('ERR_PERCORE_INVALID_OPTION'))
+  assert.throws(() => exec.after(NaN, () => undefined), code('ERR_PERCORE_INVALID_OPTION'))
+  assert.equal(exec.tasks, 0)
+})
+
 /** Counts the atomic operations of `act`. */
 function atomicsOf(act: () => void): number {
   const saved = { ...shared }

@@ -72,6 +72,30 @@ for (const strategy of strategyNames) {
   })
 }
 
+test('an async function that was cancelled keeps its state until its promise settles, for it may still write there', async () => {
+  const { exec } = startExec({ tasksMax: 4 })
+  const { state } = exec
+  let finish: () => void = () => {}
+  const task = exec.spawnWith(64, async (_: number, block) => {
+    await new Promise<void>((resolve) => { finish = resolve })
+    state.words(block)[state.start(block)] = 99
+  }, 0)
+  const join = exec.join(task)
+  exec.runUntilIdle()
+  assert.equal(exec.cancel(task), true)
+  assert.equal(exec.cancel(task), false)
+  assert.equal(join.done, true)
+  assert.equal(state.counters().given, 0)
+  const other = state.take(64)
+  state.words(other)[state.start(other)] = 7
+  finish()
+  await new Promise((resolve) => setTimeout(resolve, 1))
+  assert.equal(state.words(other)[state.start(other)], 7)
+  assert.equal(state.counters().given, 1)
+  assert.equal(exec.tasks, 0)
+  await assert.rejects(async () => join, code('ERR_PERCORE_CANCELLED'))
+})
+
 test('small states go to the arena, those from 256 bytes to the slab, and what finds no room to the heap', () => {
   const state = createState({ arenaBytesMax: 64 << 10, slabBytesMax: 64 << 10 })
   const count = (kind: 'arena' | 'slab' | 'heap'): number => state.counters()[kind]
