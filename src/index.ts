@@ -33,6 +33,7 @@ export {
   type PlacedWorker,
   type Placement,
   type PushFailure,
+  type RetryOptions,
   type TaskView,
   type StreamOptions,
   type ThreadOptions,

@@ -1,7 +1,9 @@
 /** The options of one call, and what is wrong with them. On the group's thread; a call without options never comes here. */
 import { PercoreError } from '../base/index.js'
+import { SharedBlock } from '../codec/index.js'
 import { checkKey } from './balance.js'
 import { anyWorker, type CallSpec } from './call.js'
+import type { GuardSpec, RetryOptions } from './guard.js'
 import { ReportListener } from './reports.js'
 
 /**
@@ -16,6 +18,11 @@ import { ReportListener } from './reports.js'
  * console.log(await group.run('greet', 'Ada', { worker: 1 })) // Hello Ada, from worker 1
  * const inOrder = [1, 2, 3].map((n) => group.run('double', n, { key: 'account 7' }))
  * console.log(await Promise.all(inOrder)) // [ 2, 4, 6 ]
+ *
+ * const controller = new AbortController()
+ * const call = group.run('double', 1, { signal: controller.signal, timeoutMs: 500, retry: 2 })
+ * controller.abort(new Error('nobody wants it any more'))
+ * await call.catch((error: Error) => console.log(error.message)) // nobody wants it any more
  * await group.close()
  * ```
  */
@@ -24,11 +31,31 @@ export interface CallOptions {
   readonly key?: string | number
   /** The worker to run on, 0 … workers − 1, whatever the balancer would choose. */
   readonly worker?: number
+  /**
+   * Aborts the call: it rejects at once with the signal's reason. A task that has not started never does; one that runs sees it as
+   * `ctx.signal`. A running handler that pays no heed goes on, unheard, unless `timeoutMs` or `hard` says otherwise.
+   */
+  readonly signal?: AbortSignal
+  /**
+   * Rejects with ERR_PERCORE_TIMEOUT so many ms after the call was made, waiting and further attempts included; the task ends as with
+   * `signal`. If its handler then keeps the thread for another 100 ms, the worker is replaced.
+   */
+  readonly timeoutMs?: number
+  /**
+   * With `signal` or `timeoutMs`: replaces the worker at once if the task has started. Other asynchronous tasks which that worker has started
+   * fail with ERR_PERCORE_WORKER_DIED.
+   */
+  readonly hard?: boolean
+  /**
+   * Tries again when the handler fails or its worker dies: so many times, or as {@link RetryOptions} say. What the value is by then is
+   * encoded anew; a SharedBlock can be sent only once.
+   */
+  readonly retry?: number | RetryOptions
   /** Takes what the handler says with `ctx.report`, in order and before the result. What it throws is an uncaught exception. */
   readonly onReport?: (progress: unknown) => void
 }
 
-const known: readonly (keyof CallOptions)[] = ['key', 'worker', 'onReport']
+const known: readonly (keyof CallOptions)[] = ['key', 'worker', 'signal', 'timeoutMs', 'hard', 'retry', 'onReport']
 
 /** Throws ERR_PERCORE_INVALID_OPTION, naming option and value. `workers` is how many there are. */
 export function checkCallOptions(options: CallOptions, workers: number): CallSpec {
@@ -43,6 +70,34 @@ export function checkCallOptions(options: CallOptions, workers: number): CallSpe
     if (key !== undefined) throw invalid('a call cannot have both a key and a worker: the key chooses the worker. Pass one of them')
   }
   return { key: key === undefined ? undefined : checkKey(key), wanted: worker ?? anyWorker, listener: onReport === undefined ? undefined : new ReportListener(onReport) }
+}
+
+/** What guards a call, or undefined when nothing does. Throws ERR_PERCORE_INVALID_OPTION. */
+export function checkGuard(options: CallOptions, value: unknown): GuardSpec | undefined {
+  const { signal, timeoutMs, hard, retry } = options
+  if (hard !== undefined && typeof hard !== 'boolean') throw invalid(`hard must be true or false, not ${String(hard)}`)
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid(`signal must be an AbortSignal, not ${typeof signal}`)
+  if (timeoutMs !== undefined && !(Number.isFinite(timeoutMs) && timeoutMs >= 0 && timeoutMs <= timeoutMsMax)) {
+    throw invalid(`timeoutMs must be a number from 0 to ${timeoutMsMax}, not ${String(timeoutMs)}`)
+  }
+  if (hard === true && signal === undefined && timeoutMs === undefined) throw invalid('hard says how a call is stopped: pass a signal or timeoutMs with it')
+  if (signal === undefined && timeoutMs === undefined && retry === undefined) return undefined
+  return { signal, timeoutMs, hard: hard === true, retry: checkRetry(retry, value) }
+}
+
+/** The longest a Node timer can wait. */
+const timeoutMsMax = 2 ** 31 - 1
+
+function checkRetry(retry: number | RetryOptions | undefined, value: unknown): RetryOptions | undefined {
+  if (retry === undefined) return undefined
+  const options = typeof retry === 'number' ? { times: retry } : retry
+  if (typeof options !== 'object' || options === null) throw invalid(`retry must be a number or { times, delayMs, when }, not ${String(retry)}`)
+  const { times, delayMs = 0, when } = options
+  if (!Number.isSafeInteger(times) || times < 0) throw invalid(`retry must be a whole number of at least 0, not ${String(times)}`)
+  if (!(Number.isFinite(delayMs) && delayMs >= 0 && delayMs <= timeoutMsMax)) throw invalid(`retry's delayMs must be from 0 to ${timeoutMsMax}, not ${String(delayMs)}`)
+  if (when !== undefined && typeof when !== 'function') throw invalid(`retry's when must be a function, not ${typeof when}`)
+  if (value instanceof SharedBlock) throw invalid('a SharedBlock can be sent only once, so its call cannot be tried again: leave out retry, or pass its bytes')
+  return options
 }
 
 /** Throws ERR_PERCORE_INVALID_OPTION when there is no such worker. */

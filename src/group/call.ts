@@ -26,8 +26,16 @@ export interface Call {
   worker: number
   /** In the order of the calls; given when it begins to wait. */
   turn: number
+  /** It is in a line. */
+  waits: boolean
   /** It has been taken out of its line, and is skipped when its turn comes. */
   gone: boolean
+  /** Bits for its descriptor beside the payload tag, see `mayBeCalledOff`. */
+  readonly flags: number
+  /** Once it was pushed, if it has flags: its index in the slab (−1 before), that one's generation, and where it lies in its worker's lane. */
+  task: number
+  generation: number
+  position: number
 }
 
 /** What a call may differ in from the plainest one. */
@@ -35,14 +43,18 @@ export interface CallSpec {
   readonly wanted?: number
   readonly key?: string | number | undefined
   readonly exempt?: boolean
+  readonly flags?: number
   readonly listener?: ReportListener | undefined
 }
 
 const plain: CallSpec = {}
 
 export function makeCall(handler: number, value: unknown, resolve: Resolve, reject: Reject | undefined, spec: CallSpec = plain): Call {
-  const { wanted = anyWorker, key, exempt = false, listener } = spec
-  return { handler, value, resolve, reject, key, wanted, exempt, listener, worker: anyWorker, turn: 0, gone: false }
+  const { wanted = anyWorker, key, exempt = false, listener, flags = 0 } = spec
+  return {
+    handler, value, resolve, reject, key, wanted, exempt, listener, flags,
+    worker: anyWorker, turn: 0, waits: false, gone: false, task: -1, generation: 0, position: 0,
+  }
 }
 
 /** Tells whoever made the call that it has failed: never before the call has returned, nor in the middle of anything here. */

@@ -4,6 +4,7 @@
  * Cost: a handler that declares no second parameter is given one context for all its tasks; any other gets its own, some 10 ns.
  */
 import type { SharedBlock } from '../codec/index.js'
+import type { Running } from './called-off.js'
 import type { Context } from './handlers.js'
 
 /** What all contexts of a worker show. */
@@ -13,6 +14,7 @@ export interface WorkerScope {
   /** Set once, when the `init` hook has run. */
   state: unknown
   readonly alloc: (bytes: number) => SharedBlock
+  readonly signalOf: (running: Running | undefined) => AbortSignal
   readonly report: (task: number, generation: number, progress: unknown) => boolean
 }
 
@@ -21,11 +23,14 @@ export class TaskContext implements Context<never> {
   /** Names the task to the caller. −1: the context that tasks share which do not look at it. */
   private readonly task: number
   private readonly generation: number
+  /** Of tasks that may be called off. */
+  private readonly running: Running | undefined
 
-  constructor(scope: WorkerScope, task = -1, generation = 0) {
+  constructor(scope: WorkerScope, task = -1, generation = 0, running?: Running) {
     this.scope = scope
     this.task = task
     this.generation = generation
+    this.running = running
   }
 
   get worker(): number {
@@ -38,6 +43,10 @@ export class TaskContext implements Context<never> {
 
   get state(): never {
     return this.scope.state as never
+  }
+
+  get signal(): AbortSignal {
+    return this.scope.signalOf(this.running)
   }
 
   alloc(bytes: number): SharedBlock {

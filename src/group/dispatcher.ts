@@ -14,10 +14,11 @@
 import { invariant, PercoreError, shared } from '../base/index.js'
 import type { Codec } from '../codec/index.js'
 import type { SharedHeap } from '../memory/index.js'
-import { doorbellMode, LaneConsumer, LaneProducer, recoverConsumed, recoverProduced, ring, Sleeper } from '../ring/index.js'
+import { doorbellMode, LaneConsumer, LaneProducer, recoverConsumed, recoverProduced, ring, Sleeper, startedOf } from '../ring/index.js'
 import type { Balancer, LoadView, Placement } from './balance.js'
 import { anyWorker, type Call, type CallSpec, fail, failCall, makeCall } from './call.js'
-import { type Fabric, laneAt, slotAt, slotLayout } from './fabric.js'
+import { calledOff, mayBeCalledOff } from './called-off.js'
+import { type Fabric, laneAt, slotAt, slotLayout, tasksMax, taskWordsAt } from './fabric.js'
 import { Placer } from './placer.js'
 import { Poller } from './poller.js'
 import { Pressure, type PressureEvents, type WhenFull } from './pressure.js'
@@ -104,6 +105,7 @@ export class Dispatcher implements LoadView {
   readonly #poller: Poller
 
   readonly #slab: TaskSlab
+  readonly #taskWordsAt: number
   readonly #waiting = new WaitingLines()
   readonly #pressure: Pressure
   #batch: Batch | undefined = new Batch()
@@ -134,7 +136,8 @@ export class Dispatcher implements LoadView {
     this.#lost = Array.from({ length: workers })
     const reportLanes = this.#lanes.map((_, worker) => new LaneConsumer(i32, laneAt(fabric, worker, 'reports'), reportCapacity))
     this.reports = new Reports(i32, reportLanes, parts.codec, slotAt(0) + slotLayout.listening)
-    this.#slab = new TaskSlab(workers * depth + settleBatch)
+    this.#slab = new TaskSlab(tasksMax(workers, fabric.laneCapacity))
+    this.#taskWordsAt = taskWordsAt(fabric)
     this.#placer = new Placer({ load: this, balancer: parts.balancer, names: parts.names, lost: (worker) => this.#lost[worker] })
     this.#balancer = this.#placer.balancer
     this.#pressure = new Pressure({
@@ -184,7 +187,7 @@ export class Dispatcher implements LoadView {
   call(handler: number, value: unknown, resolve: Resolve, reject: Reject | undefined, spec?: CallSpec): void {
     if (this.#waiting.length === 0 && !this.#encoding) {
       const worker = this.#balancer !== undefined ? this.#balancer.pick(this) : this.#placer.tryChoose(handler, value)
-      if (this.#credits[worker] > 0) return this.#submitOrReject(worker, handler, value, resolve, reject)
+      if (this.#credits[worker] > 0) return this.#submitOrReject(worker, handler, value, resolve, reject, 0)
     }
     this.place(makeCall(handler, value, resolve, reject, spec))
   }
@@ -194,7 +197,7 @@ export class Dispatcher implements LoadView {
     if (this.#waiting.length === 0 && !this.#encoding) {
       const worker = this.#balancer !== undefined ? this.#balancer.pick(this) : this.#placer.tryChoose(handler, value)
       if (this.#credits[worker] > 0) {
-        this.#submit(worker, handler, value, resolve, reject)
+        this.#submit(worker, handler, value, resolve, reject, 0)
         return true
       }
     }
@@ -214,9 +217,9 @@ export class Dispatcher implements LoadView {
   tryPlace(call: Call): boolean {
     const worker = this.#mustWait(call) ? anyWorker : this.#placer.place(call)
     if (worker !== anyWorker && this.#mayGo(worker)) {
-      this.#listen(worker, call)
+      this.#prepare(worker, call)
       try {
-        this.#submit(worker, call.handler, call.value, call.resolve, call.reject)
+        this.#submit(worker, call.handler, call.value, call.resolve, call.reject, call.flags)
       } catch (error) {
         if (call.listener !== undefined) this.reports.end(call.listener)
         throw error
@@ -225,6 +228,40 @@ export class Dispatcher implements LoadView {
     }
     call.worker = worker
     return this.#pressure.refuse(call, this.inFlightTotal > 0)
+  }
+
+  /**
+   * Nobody wants this call any more. If it waits it leaves its line; if it is in a lane it will not start; if it runs, its handler may see
+   * it. It is not told again how the call ends.
+   */
+  callOff(call: Call, why: number): void {
+    if (call.waits) {
+      this.#waiting.remove(call)
+      this.#settled()
+    } else if (this.#isInFlight(call)) {
+      this.#slab.disown(call.task)
+      shared.store(this.#i32, this.#taskWordsAt + call.task, why) // X1
+      shared.add(this.#i32, slotAt(call.worker + 1) + slotLayout.calledOff, 1) // X2
+      this.#ring(call.worker) // X3
+    }
+  }
+
+  /**
+   * Whether a call that was called off still holds its worker: `stuck` when it is the last that was started, and the thread has not looked
+   * up since; `started` when it runs or may be about to.
+   */
+  progress(call: Call): 'over' | 'queued' | 'started' | 'stuck' {
+    if (!this.#isInFlight(call)) return 'over'
+    const started = startedOf(this.#i32, this.#lanes[call.worker].at)
+    const behind = (started - call.position) | 0
+    if (behind <= 0) return 'queued'
+    const slot = slotAt(call.worker + 1)
+    const hasLooked = this.#i32[slot + slotLayout.calledOffSeen] === shared.load(this.#i32, slot + slotLayout.calledOff)
+    return behind === 1 && !hasLooked ? 'stuck' : 'started'
+  }
+
+  #isInFlight(call: Call): boolean {
+    return call.task >= 0 && this.#slab.words[call.task << 2] === call.generation
   }
 
   /** Tasks dropped since the group was started. */
@@ -281,7 +318,7 @@ export class Dispatcher implements LoadView {
     const leftOver = new LaneConsumer(this.#i32, lane.at, lane.capacity)
     for (let left = leftOver.poll(); left > 0; left--) {
       const slot = leftOver.peek()
-      this.#codec.release(this.#i32[slot + headAt] >>> 16, slot + payloadAt)
+      this.#codec.release((this.#i32[slot + headAt] >>> 16) & 0xff, slot + payloadAt)
       leftOver.advance()
     }
     leftOver.release()
@@ -346,22 +383,22 @@ export class Dispatcher implements LoadView {
     return this.membership > 0 && this.#lost.every((error) => error !== undefined) ? this.#lost[0] : undefined
   }
 
-  #submitOrReject(worker: number, handler: number, value: unknown, resolve: Resolve, reject: Reject | undefined): void {
+  #submitOrReject(worker: number, handler: number, value: unknown, resolve: Resolve, reject: Reject | undefined, flags: number): void {
     try {
-      this.#submit(worker, handler, value, resolve, reject)
+      this.#submit(worker, handler, value, resolve, reject, flags)
     } catch (error) {
       fail(resolve, reject, error)
     }
   }
 
-  #submit(worker: number, handler: number, value: unknown, resolve: Resolve, reject: Reject | undefined): void {
+  #submit(worker: number, handler: number, value: unknown, resolve: Resolve, reject: Reject | undefined, flags: number): void {
     const i32 = this.#i32
     const lane = this.#lanes[worker]
     const slot = lane.claim()
     if (slot < 0) invariant(false, 'a credit found its lane full')
     const task = this.#slab.next()
     const tag = typeof value === 'number' ? this.#codec.encode(value, slot + payloadAt) : this.#encodeGuarded(value, slot + payloadAt)
-    i32[slot + headAt] = handler | (tag << 16)
+    i32[slot + headAt] = handler | (tag << 16) | flags
     i32[slot + taskAt] = task
     i32[slot + generationAt] = this.#slab.words[task << 2]
     this.#slab.take(task, worker, lane.written, resolve, reject)
@@ -528,16 +565,21 @@ export class Dispatcher implements LoadView {
 
   readonly #hasRoom = (worker: number): boolean => this.#credits[worker] > 0
 
-  /** Before the task is pushed: its worker may report at once. */
-  #listen(worker: number, call: Call): void {
-    if (call.listener === undefined) return
+  /** Before the task is pushed: its worker may report at once, and its word must be clear. */
+  #prepare(worker: number, call: Call): void {
+    if (call.listener === undefined && call.flags === 0) return
     const task = this.#slab.next()
-    this.reports.begin(call.listener, worker, task, this.#slab.words[task << 2])
+    call.worker = worker
+    call.task = task
+    call.generation = this.#slab.words[task << 2]
+    call.position = this.#lanes[worker].written
+    if (call.listener !== undefined) this.reports.begin(call.listener, worker, task, call.generation)
+    if ((call.flags & mayBeCalledOff) !== 0) this.#i32[this.#taskWordsAt + task] = calledOff.no
   }
 
   readonly #submitWaiting = (worker: number, call: Call): void => {
-    this.#listen(worker, call)
-    this.#submitOrReject(worker, call.handler, call.value, call.resolve, call.reject)
+    this.#prepare(worker, call)
+    this.#submitOrReject(worker, call.handler, call.value, call.resolve, call.reject, call.flags)
   }
 }
 

@@ -11,7 +11,8 @@ import { type AuditReport, createHeap, type SharedHeap } from '../memory/index.j
 import { availableCores, epochMs, physicalCores } from '../platform/index.js'
 import { balance, type Balancer, type Placement } from './balance.js'
 import { carrierOf } from './carrier.js'
-import { type Call, type CallSpec, makeCall } from './call.js'
+import { type CallSpec, makeCall } from './call.js'
+import { callWith, type CallWithParts } from './call-with.js'
 import { type CallOptions, checkCallOptions, checkWorker } from './call-options.js'
 import { Dispatcher } from './dispatcher.js'
 import { createFabric, depthMax, type Fabric, memoryBytesMax, memoryBytesMin, sheetAt, slotAt, slotLayout, workersMax } from './fabric.js'
@@ -186,6 +187,8 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   #numbers: ReadonlyMap<string, number> = new Map()
   #names: readonly string[] = []
   #namesByNumber: readonly string[] = []
+  /** What calls with options are made with. */
+  readonly #parts: CallWithParts
   readonly #failed: (Reject | undefined)[] = []
   #closed = false
   #ended: Promise<void> | undefined
@@ -245,7 +248,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
         gaveUp: (worker, error) => this.#dispatcher.abandon(worker, error),
       },
     )
-    this.#dispatcher = new Dispatcher({
+    const dispatcher = new Dispatcher({
       fabric: this.#fabric,
       heap,
       codec: createCodec(words, heap, { sheet: sheetAt(this.#fabric, 0), carrier: carrierOf((at) => this.#supervisor.carrierAt(at)) }),
@@ -264,6 +267,20 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
       },
       cores,
     })
+    this.#dispatcher = dispatcher
+    this.#parts = {
+      actions: {
+        place: (call) => {
+          if (!this.#closed) dispatcher.place(call)
+          return !this.#closed
+        },
+        callOff: (call, why) => dispatcher.callOff(call, why),
+        progress: (call) => dispatcher.progress(call),
+        kill: (worker, why) => this.#supervisor.kill(worker, why),
+      },
+      reports: dispatcher.reports,
+      workers,
+    }
   }
 
   /** The handlers' names. */
@@ -306,22 +323,11 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
 
   #runWith(number: number, value: unknown, options: CallOptions, resolve: Resolve): void {
     try {
-      this.#dispatcher.place(this.#callOf(number, value, options, resolve, undefined))
+      const { call } = callWith(this.#parts, number, value, options, resolve, undefined)
+      if (call !== undefined) this.#dispatcher.place(call)
     } catch (error) {
       rejectThrough(resolve, error)
     }
-  }
-
-  #callOf(number: number, value: unknown, options: CallOptions, resolve: Resolve, reject: Reject | undefined): Call {
-    const spec = checkCallOptions(options, this.workers)
-    const { listener } = spec
-    if (listener === undefined) return makeCall(number, value, resolve, reject, spec)
-    const { reports } = this.#dispatcher
-    const ended = (tell: (outcome: unknown) => void) => (outcome: unknown): void => {
-      reports.end(listener)
-      queueMicrotask(() => tell(outcome)) // reports come in microtasks, too
-    }
-    return makeCall(number, value, ended(resolve), ended(reject ?? ((error) => rejectThrough(resolve, error))), spec)
   }
 
   /**
@@ -390,7 +396,10 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     const number = this.#numbers.get(name)
     if (number === undefined || this.#closed) throw this.#cannotRun(name)
     const { credits = streamCreditsDefault, ...rest } = options
-    if ('onReport' in rest) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', 'a stream takes no onReport: yield what is to be told.')
+    const refused = ['onReport', 'signal', 'timeoutMs', 'hard', 'retry'].find((option) => option in rest)
+    if (refused !== undefined) {
+      throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `a stream takes no ${refused}: yield what is to be told, and leave the loop to end it.`)
+    }
     integer('credits', credits, 1, streamCreditsMax)
     const spec = checkCallOptions(rest, this.workers)
     const count = this.#names.length
@@ -430,8 +439,19 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     const number = this.#numbers.get(name)
     if (number === undefined || this.#closed) throw this.#cannotRun(name)
     const failed = this.#failedBy(number, name)
-    if (options !== undefined) return this.#dispatcher.tryPlace(this.#callOf(number, value, options, ignore, failed))
+    if (options !== undefined) return this.#pushWith(number, value, options, failed)
     return this.#dispatcher.tryCall(number, value, ignore, failed)
+  }
+
+  #pushWith(number: number, value: unknown, options: CallOptions, failed: Reject): boolean {
+    const prepared = callWith(this.#parts, number, value, options, ignore, failed)
+    let taken = false
+    try {
+      taken = prepared.call === undefined || this.#dispatcher.tryPlace(prepared.call)
+    } finally {
+      if (!taken) prepared.dismiss()
+    }
+    return taken
   }
 
   /**
@@ -461,8 +481,9 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     if (number === undefined || this.#closed) throw this.#cannotRun(name)
     if (typeof onResult !== 'function' || (onError !== undefined && typeof onError !== 'function')) throw noCallback(onResult, onError)
     const failed = onError ?? this.#failedBy(number, name)
-    if (options !== undefined) this.#dispatcher.place(this.#callOf(number, value, options, onResult as Resolve, failed))
-    else this.#dispatcher.call(number, value, onResult as Resolve, failed)
+    if (options === undefined) return this.#dispatcher.call(number, value, onResult as Resolve, failed)
+    const made = callWith(this.#parts, number, value, options, onResult as Resolve, failed)
+    if (made.call !== undefined) this.#dispatcher.place(made.call)
   }
 
   /**

@@ -6,6 +6,7 @@
  *  control block        64 words: magic, workers, lane capacity, byte offset of the heap
  *  thread slots         64 words each: doorbell line, state line, counters line (see below)
  *  lanes                per worker: slot 0 → worker, then worker → slot 0, then its reports
+ *  words of tasks       one per task of the caller: whether it was called off
  *  sheets               per thread slot: the shapes of the objects it sends (see src/codec), up to the heap
  *  heap                 the rest, from a page boundary
  * ```
@@ -42,6 +43,10 @@ export const slotLayout = {
   parks: 42,
   /** Streams opened in this slot; successors count on. */
   streams: 43,
+  /** Counts the tasks of this worker that were called off: written by the caller with atomics, see called-off.ts. */
+  calledOff: 20,
+  /** The count that the worker has looked at. */
+  calledOffSeen: 45,
   /** In slot 0, written plainly by it before it publishes tasks: how many calls listen to reports. */
   listening: 44,
 } as const
@@ -97,6 +102,16 @@ export function workerAt(fabric: Fabric, word: number): number {
   return Math.floor((word - laneAt(fabric, 0, 'toWorker')) / lanesWords(fabric.laneCapacity))
 }
 
+/** Word index of the tasks' own words, by task index. */
+export function taskWordsAt(fabric: Fabric): number {
+  return controlWords + (fabric.workers + 1) * slotWords + fabric.workers * lanesWords(fabric.laneCapacity)
+}
+
+/** How many task indices there can be: those in flight, and a margin for those whose callbacks are just being called. */
+export function tasksMax(workers: number, laneCapacity: number): number {
+  return workers * laneCapacity + 1024
+}
+
 /** Words of the lanes of one worker. */
 function lanesWords(laneCapacity: number): number {
   return 2 * laneWords(laneCapacity) + laneWords(reportCapacity)
@@ -109,7 +124,7 @@ export function sheetAt(fabric: Fabric, slot: number): ShapeSheet {
 
 /** Makes a fabric. When the reserve is refused and was not asked for, half as much is tried, down to 16 MiB. */
 export function createFabric(workers: number, laneCapacity: number, memoryBytes?: number): Fabric {
-  const fixedBytes = 4 * (controlWords + (workers + 1) * slotWords + workers * lanesWords(laneCapacity))
+  const fixedBytes = 4 * (controlWords + (workers + 1) * slotWords + workers * lanesWords(laneCapacity) + tasksMax(workers, laneCapacity))
   const heapOffset = alignUp(fixedBytes + (workers + 1) * sheetBytes, heapAlignment)
   if (memoryBytes !== undefined && memoryBytes < heapOffset + heapBytesMin) {
     throw new PercoreError(

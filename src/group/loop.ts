@@ -13,6 +13,7 @@ import type { Codec } from '../codec/index.js'
 import type { LaneConsumer, LaneProducer } from '../ring/index.js'
 import type { SharedHeap } from '../memory/index.js'
 import { invariant } from '../base/index.js'
+import type { Cancels, Running } from './called-off.js'
 import { slotLayout } from './fabric.js'
 import type { Context, Handler } from './handlers.js'
 import { descriptor, status } from './task.js'
@@ -34,7 +35,7 @@ export interface Loop {
   turn(budgetUs: number): number
   /** The estimated cost of the last batch, in µs. */
   spentUs(): number
-  /** True when a task is waiting in the lane. */
+  /** True when a task is waiting in the lane, or one that runs may have been called off. */
   hasWork(): boolean
   /** Tasks whose promise has not settled yet. */
   outstanding(): number
@@ -57,6 +58,7 @@ export interface LoopParts {
   readonly context: Context<never>
   /** 1 for the handlers that take bytes where they lie: see view.ts. */
   readonly lends: Uint8Array
+  readonly cancels: Pick<Cancels, 'isCalledOff' | 'begin' | 'end' | 'pending' | 'look'>
   /** What to complete a task with whose result cannot be encoded; undefined when it fails. */
   readonly instead: (result: unknown) => unknown
   /** Rings the caller's doorbell; not urgent while there are more tasks to run. */
@@ -64,7 +66,7 @@ export interface LoopParts {
 }
 
 export function createLoop(parts: LoopParts): Loop {
-  const { i32, f64, slot, inbox, outbox, heap, codec, handlers, lends, context, instead, ringCaller } = parts
+  const { i32, f64, slot, inbox, outbox, heap, codec, handlers, lends, context, cancels, instead, ringCaller } = parts
   const tasksAt = (slot + slotLayout.tasks) / 2
   const failuresAt = (slot + slotLayout.failures) / 2
   const costUs = new Float64Array(handlers.length)
@@ -141,6 +143,7 @@ export function createLoop(parts: LoopParts): Loop {
     const head = i32[at + descriptor.head]
     const task = i32[at + descriptor.task]
     const generation = i32[at + descriptor.generation]
+    if (head >>> 24 !== 0) return runGuarded(at, head, task, generation)
     const handler = head & 0xffff
     let result: unknown
     try {
@@ -154,6 +157,53 @@ export function createLoop(parts: LoopParts): Loop {
     } else complete(task, generation, result)
   }
 
+  /** A task that may be called off. */
+  function runGuarded(at: number, head: number, task: number, generation: number): void {
+    const tag = (head >>> 16) & 0xff
+    if (cancels.isCalledOff(task)) {
+      codec.release(tag, at + descriptor.payload)
+      return complete(task, generation, undefined) // nobody waits for it, but its credit must go back
+    }
+    const handler = head & 0xffff
+    const running = cancels.begin(task, generation)
+    let result: unknown
+    try {
+      const value = lends[handler] === 0 ? codec.decode(tag, at + descriptor.payload) : codec.lend(tag, at + descriptor.payload)
+      result = handlers[handler](value as never, context)
+    } catch (error) {
+      cancels.end(running)
+      return fail(task, generation, error)
+    }
+    if (typeof result === 'object' && result !== null && typeof (result as PromiseLike<unknown>).then === 'function') {
+      completeUnlessOver(running, result as PromiseLike<unknown>)
+    } else {
+      cancels.end(running)
+      complete(task, generation, result)
+    }
+  }
+
+  /** It is outstanding until its promise settles, even when it was called off before: it may still be tidying up. */
+  function completeUnlessOver(running: Running, result: PromiseLike<unknown>): void {
+    const { task, generation } = running
+    outstanding++
+    const end = (then: () => void): void => {
+      if (running.over) return
+      cancels.end(running)
+      then()
+    }
+    running.complete = () => end(() => complete(task, generation, undefined))
+    result.then(
+      (value) => {
+        outstanding--
+        end(() => complete(task, generation, value))
+      },
+      (error: unknown) => {
+        outstanding--
+        end(() => fail(task, generation, error))
+      },
+    )
+  }
+
   function runMeasured(at: number, handler: number): void {
     untilSample[handler] = sampleEvery
     const start = performance.now()
@@ -163,6 +213,7 @@ export function createLoop(parts: LoopParts): Loop {
   }
 
   function turn(budgetUs: number): number {
+    if (cancels.pending()) cancels.look()
     const ready = inbox.poll()
     if (ready === 0) return 0
     const most = ready < batchMax ? ready : batchMax
@@ -186,5 +237,5 @@ export function createLoop(parts: LoopParts): Loop {
     return count
   }
 
-  return { turn, publish, spentUs: () => spentUs, hasWork: () => inbox.poll() > 0, outstanding: () => outstanding, current: () => currentAt }
+  return { turn, publish, spentUs: () => spentUs, hasWork: () => inbox.poll() > 0 || cancels.pending(), outstanding: () => outstanding, current: () => currentAt }
 }

@@ -67,6 +67,12 @@ export class TaskSlab {
     return this.#functions[(task << 1) + 1]
   }
 
+  /** The task stays, and nobody learns how it ends. */
+  disown(task: number): void {
+    this.#functions[task << 1] = ignore
+    this.#functions[(task << 1) + 1] = ignore
+  }
+
   /** Frees the index; the callbacks must not keep anything alive. */
   retire(task: number): void {
     const { words } = this
@@ -99,3 +105,5 @@ export class TaskSlab {
     return task
   }
 }
+
+function ignore(): void {}

@@ -57,6 +57,8 @@ export class Supervisor {
   readonly #events: SupervisorEvents
   readonly #threads: (Worker | undefined)[]
   readonly #ended: Promise<unknown>[]
+  /** Why a thread is being ended by {@link kill}. */
+  readonly #killed: (PercoreError | undefined)[] = []
   #held = false
   #ending = false
 
@@ -86,6 +88,12 @@ export class Supervisor {
   /** Wakes a worker that sleeps in its event loop. */
   sendBell(worker: number): void {
     this.#threads[worker]?.postMessage(0)
+  }
+
+  /** Ends a thread wherever it is; a successor takes its place. What it had started fails, with `why` as the cause. */
+  kill(worker: number, why: PercoreError): void {
+    this.#killed[worker] = why
+    void this.#threads[worker]?.terminate()
   }
 
   /** Keeps the process alive, or lets it end. */
@@ -156,6 +164,7 @@ export class Supervisor {
       name: `${name} ${worker}`,
     })
     this.#threads[worker] = thread
+    this.#killed[worker] = undefined
     if (stdout !== undefined) thread.stdout.on('data', (chunk: Uint8Array) => stdout(chunk, worker))
     if (stderr !== undefined) thread.stderr.on('data', (chunk: Uint8Array) => stderr(chunk, worker))
     return new Promise((resolve, reject) => {
@@ -170,7 +179,7 @@ export class Supervisor {
           this.#threads[worker] = undefined
           ended(undefined)
           this.#reclaimHeap(worker)
-          if (ready) this.#replace(worker, diedError(worker, code, cause))
+          if (ready) this.#replace(worker, diedError(worker, code, this.#killed[worker] ?? cause))
           else reject(this.#ending ? closedError() : startError(worker, code, cause, failure))
         })
       })

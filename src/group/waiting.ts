@@ -144,11 +144,13 @@ export class WaitingLines {
 
   #enter(call: Call): void {
     this.#lineOf(call.worker).push(call)
+    call.waits = true
     this.length++
     if (!call.exempt) this.limited++
   }
 
   #left(call: Call): void {
+    call.waits = false
     this.length--
     if (!call.exempt) this.limited--
   }

@@ -9,9 +9,10 @@ import { attachHeap } from '../memory/index.js'
 import { epochMs } from '../platform/index.js'
 import { LaneConsumer, LaneProducer, ring, Sleeper } from '../ring/index.js'
 import { CarrierEnd, carrierOf } from './carrier.js'
+import { Cancels } from './called-off.js'
 import { TaskContext, type WorkerScope } from './context.js'
 import { Coroutines } from './coroutines.js'
-import { attachFabric, laneAt, noRecord, sheetAt, slotAt, slotLayout, slotState } from './fabric.js'
+import { attachFabric, laneAt, noRecord, sheetAt, slotAt, slotLayout, slotState, taskWordsAt } from './fabric.js'
 import { dispose, initialise } from './hooks.js'
 import { type Idle, startTurning } from './idle.js'
 import { loadHandlers } from './load.js'
@@ -70,8 +71,10 @@ async function main(brief: WorkerBrief): Promise<void> {
     workerData: brief.workerData,
     state: undefined,
     alloc: (bytes) => new SharedBlock(brief.buffer, heap.malloc(bytes), bytes, heap.free),
+    signalOf: (running) => cancels.signalOf(running),
     report: (task, generation, progress) => reports.send(task, generation, progress),
   }
+  const cancels = new Cancels(i32, taskWordsAt(fabric), slot)
   const context = new TaskContext(scope)
   const ringCaller = (urgent: boolean): void => ring(i32, callersDoorbell, sendBell, urgent)
   const reports = new ReportSender(
@@ -85,7 +88,9 @@ async function main(brief: WorkerBrief): Promise<void> {
   const streams = new StreamSources(brief.worker, () => ++i32[slot + slotLayout.streams])
   function ownContext(): TaskContext {
     const at = loop.current()
-    return new TaskContext(scope, i32[at + descriptor.task], i32[at + descriptor.generation])
+    const task = i32[at + descriptor.task]
+    const running = i32[at + descriptor.head] >>> 24 === 0 ? undefined : cancels.running(task)
+    return new TaskContext(scope, task, i32[at + descriptor.generation], running)
   }
 
   const handlers = tableOf({ handlers: table.handlers, coroutines: new Coroutines(), streams, ownContext })
@@ -100,6 +105,7 @@ async function main(brief: WorkerBrief): Promise<void> {
     handlers,
     lends: Uint8Array.from(handlers, (_, number) => (isView(table.handlers[number]) ? 1 : 0)),
     context,
+    cancels,
     instead: (result) => streams.instead(result),
     ringCaller,
   })

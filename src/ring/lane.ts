@@ -72,6 +72,24 @@ export function recoverConsumed(i32: Int32Array, at: number): number {
 }
 
 /**
+ * How far the consumer of a lane has got: the index behind the last descriptor it has started. Exact once it has ended and been joined; of a
+ * living one a moment old. Any thread.
+ *
+ * @example
+ * ```ts
+ * import { initLane, LaneConsumer, laneWords, startedOf } from 'percore/ring'
+ *
+ * const i32 = new Int32Array(new SharedArrayBuffer(4 * laneWords(8)))
+ * initLane(i32, 0)
+ * new LaneConsumer(i32, 0, 8).advance()
+ * console.log(startedOf(i32, 0)) // 1
+ * ```
+ */
+export function startedOf(i32: Int32Array, at: number): number {
+  return i32[at + startedAt]
+}
+
+/**
  * The same for the lane the dead thread produced: everything it finished writing is published, so the consumer will see it.
  * Any thread, while nobody produces. Sound the consumer's `alarm` afterwards: the dead thread may have owed it a wake-up.
  */

@@ -28,8 +28,9 @@ const handlers = defineHandlers({
     is<unknown>()(ctx.state)
     is<SharedBlock>()(ctx.alloc(8))
     is<boolean>()(ctx.report({ done: 1 }))
+    is<AbortSignal>()(ctx.signal)
     // @ts-expect-error the context has no such thing
-    void ctx.signal
+    void ctx.abort
     return ctx.worker
   },
 })

@@ -40,6 +40,7 @@ function codecOf(i32: Int32Array): Codec {
 }
 
 const noHeap = { flush: () => {} } as unknown as SharedHeap
+const noCancels = { isCalledOff: () => false, begin: () => assert.fail(), end: () => {}, pending: () => false, look: () => {} }
 const noContext = { worker: 0 } as unknown as Context<never>
 
 /** The body of a worker's thread. `clockStepMs` is what its clock advances by at each reading. */
@@ -60,6 +61,7 @@ function work(stage: Stage, capacity: number, clockStepMs: number): void {
     }],
     lends: new Uint8Array(1),
     context: noContext,
+    cancels: noCancels,
     instead: () => undefined,
     ringCaller: () => ring(i32, callersBell, () => stage.send(box)),
   })

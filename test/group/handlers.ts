@@ -20,6 +20,35 @@ const handlers = defineHandlers({
     const log = ctx.workerData as Int32Array
     log[1 + Atomics.add(log, 0, 1)] = n
   },
+  /** Keeps its thread until it is called off; logs the name of the reason's length. */
+  heedInLoop(_: undefined, ctx) {
+    const log = ctx.workerData as Int32Array
+    log[0]++
+    while (!ctx.signal.aborted);
+    log[1] = (ctx.signal.reason as Error).name.length
+  },
+  /** The same, asleep; then it tidies up until the log says that it may end. */
+  async heedAsleep(_: undefined, ctx) {
+    const log = ctx.workerData as Int32Array
+    log[0]++
+    await sleep(1e9, undefined, { signal: ctx.signal }).catch(() => {})
+    log[1] = (ctx.signal.reason as Error).name.length
+    while (log[2] === 0) await sleep(1)
+    log[3] = 1
+  },
+  never: () => new Promise(() => {}),
+  /** Fails as often as the log says. */
+  flaky(n: number, ctx) {
+    const log = ctx.workerData as Int32Array
+    log[1]++
+    if (log[0]-- > 0) throw new Error('not yet')
+    return n
+  },
+  exitUnless(n: number, ctx) {
+    const log = ctx.workerData as Int32Array
+    if (Atomics.add(log, 0, 1) === 0) process.exit(n)
+    return n
+  },
   fail(message: string): never {
     throw new Unprocessable(message, { cause: new RangeError('why') })
   },
