@@ -13,7 +13,8 @@ import { PercoreError } from '../base/index.js'
 import { attention, Core } from './core.js'
 import { type GroupOptions, probeMaxDefault, quantumMsDefault, type ReadyGroup } from './group.js'
 import { Group } from './groups.js'
-import { afterMs, afterTurn, now, throwLater } from './host.js'
+import { drive } from './drive.js'
+import { now, throwLater } from './host.js'
 import { type Join, joinTask } from './join.js'
 import { Scope } from './scope.js'
 import type { Result, Task } from './slab.js'
@@ -60,9 +61,6 @@ export interface ExecOptions {
 
 /** Timers fired between two looks at the ready tasks. */
 const timersAtOnce = 1024
-/** How long `run` keeps the event loop waiting. */
-const runBudgetUs = 1000
-
 const tasksMaxDefault = 16_384
 const stallMsDefault = 50
 /** While a turn has work, its inbox is looked at this often. */
@@ -329,30 +327,7 @@ export class Exec {
   run<R>(fn: () => R): Promise<Result<R>>
   run(fn?: () => unknown): Promise<unknown> {
     const main = fn === undefined ? undefined : this.fork(fn)
-    const over = main === undefined ? () => this.tasks === 0 : () => main.done
-    return new Promise<void>((resolve) => this.#drive(over, resolve)).then(() => main)
-  }
-
-  #drive(over: () => boolean, done: () => void): void {
-    const step = (): void => {
-      this.turn(runBudgetUs)
-      if (over()) done()
-      else if (this.hasWork()) afterTurn(step)
-      else this.#rest(step)
-    }
-    step()
-  }
-
-  /** Calls back when a timer may be due, a promise has made a task ready, or someone else has turned. */
-  #rest(step: () => void): void {
-    const wake = (): void => {
-      forgetTimer()
-      forgetWork()
-      afterTurn(step)
-    }
-    const deadline = this.nextDeadline()
-    const forgetTimer = deadline === Infinity ? () => {} : afterMs(deadline - this.#now(), wake)
-    const forgetWork = this.whenWork(wake)
+    return drive(this, main === undefined ? () => this.tasks === 0 : () => main.done, this.#now).then(() => main)
   }
 
   /**

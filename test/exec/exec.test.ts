@@ -206,8 +206,9 @@ test('one executor may turn another, coroutines and all', () => {
 test('run ends when the last task is over, or with the function it was given', async () => {
   const exec = new Exec()
   let slow = false
+  let finish: () => void = () => {}
   exec.spawn(async () => {
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await new Promise<void>((resolve) => { finish = resolve })
     slow = true
   })
   assert.equal(await exec.run(function* () {
@@ -215,6 +216,7 @@ test('run ends when the last task is over, or with the function it was given', a
     return 'main'
   }), 'main')
   assert.equal(slow, false)
+  finish()
   await exec.run()
   assert.equal(slow, true)
   await assert.rejects(exec.run(async () => { throw new TypeError('main') }), TypeError)
