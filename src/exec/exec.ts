@@ -11,17 +11,17 @@
  */
 import { PercoreError } from '../base/index.js'
 import { attention, Core } from './core.js'
+import { drive } from './drive.js'
 import { type GroupOptions, probeMaxDefault, quantumMsDefault, type ReadyGroup } from './group.js'
 import { Group } from './groups.js'
-import { drive } from './drive.js'
 import { now, throwLater } from './host.js'
 import { type Join, joinTask } from './join.js'
+import { limit } from './limit.js'
 import { Scope } from './scope.js'
 import type { Result, Task } from './slab.js'
-import { limit } from './limit.js'
-import { type ExecStats, type Stall, statsOf, type Times } from './stats.js'
 import { createState, type StateOptions } from './state.js'
 import type { StateBlock, StateMemory } from './state-memory.js'
+import { type ExecStats, type Stall, statsOf, type Times } from './stats.js'
 import { type Parked, running, type Source, Wait, type Waitable } from './wait.js'
 import { Wheel } from './wheel.js'
 
@@ -38,7 +38,7 @@ export interface Inbox {
 
 /** How an {@link Exec} is made. */
 export interface ExecOptions {
-  /** Tasks alive at once; default 16,384, at most 1,048,576. Each takes 14 bytes at once and 24 when first used. */
+  /** Tasks alive at once; default 16,384, at most 1,048,576. Each takes 14 bytes of address space, and 30 of memory once used. */
   readonly tasksMax?: number
   /** How long a scheduling group runs before the next has its turn, in ms; default 0.5. */
   readonly quantumMs?: number
@@ -141,6 +141,22 @@ export class Exec {
   /**
    * As {@link Exec.spawn}, with `bytes` of state that the task owns until it is over, however it ends: memory that is no garbage. The
    * task gets the block as its second argument: `state.words(block)[state.start(block)]` is its first word. Its content is undefined.
+   *
+   * @example
+   * ```ts
+   * import { Exec } from 'percore/exec'
+   *
+   * const exec = new Exec()
+   * const { state } = exec
+   * exec.spawnWith(128, function* (n: number, block) {
+   *   const [words, at] = [state.words(block), state.start(block)]
+   *   words[at] = n
+   *   yield* exec.sleep(1)
+   *   console.log(words[at]) // 42
+   * }, 42)
+   * await exec.run()
+   * console.log(state.counters().given) // 1
+   * ```
    */
   spawnWith<A, R>(bytes: number, fn: (arg: A, block: StateBlock) => R, arg: A): Task<Result<R>> {
     const { core } = this
