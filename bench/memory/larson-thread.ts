@@ -12,7 +12,7 @@ import { seedOf } from './loops.js'
 
 const { handle, lines, ops, stop, tables, tableLength, line, turn, opsPerThread, chunk, sizes, passedOn } = workerData as LarsonThread
 /** V8 needs about that long until the rare paths of the heap are optimised too. */
-const warmUpOps = 3_000_000
+const warmUpOps = Math.min(3_000_000, opsPerThread)
 const isLast = turn < 0
 const myTurn = isLast ? -1 - turn : turn
 const base = line * LINE_WORDS
