@@ -2,10 +2,12 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { attachHeap } from '../../src/memory/index.js'
 import { freeTableAloneIn, freeTableIn } from './loops.js'
+import { takeCore } from './own-core.js'
 import { consumeIn } from './pointer-ring.js'
 import type { ConsumerThread } from './producer-consumer.js'
 
 const { handle, ring, count, warmups, batch, rounds, alone } = workerData as ConsumerThread
+takeCore(1)
 const heap = attachHeap(handle)
 const words = new Int32Array(handle.buffer)
 parentPort?.postMessage('ready')

@@ -8,6 +8,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { attachHeap } from '../../src/memory/index.js'
 import { replaceRandomIn } from './larson-loops.js'
 import { L_ENDED, L_STATE, L_TURN, LINE_WORDS, type LarsonThread } from './larson.js'
+import { takeCore } from './own-core.js'
 import { seedOf } from './loops.js'
 
 const { handle, lines, ops, stop, tables, tableLength, line, turn, opsPerThread, chunk, sizes, passedOn } = workerData as LarsonThread
@@ -16,6 +17,7 @@ const warmUpOps = Math.min(3_000_000, opsPerThread)
 const isLast = turn < 0
 const myTurn = isLast ? -1 - turn : turn
 const base = line * LINE_WORDS
+takeCore(line)
 const heap = attachHeap(handle)
 const bytes = new Uint8Array(handle.buffer)
 /** Which table is mine, and each of them. */

@@ -103,8 +103,24 @@ static uint32_t randomSlots(uint32_t **slots, uint32_t x, long steps, uint32_t m
   return x;
 }
 
+static cpu_set_t cores;
+
+/* Ties the calling thread to the k-th core that the process had, counted round; see own-core.ts. */
+static void takeCore(long k) {
+  long seen = 0, count = CPU_COUNT(&cores);
+  for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+    if (!CPU_ISSET(cpu, &cores) || seen++ != k % count) continue;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    pthread_setaffinity_np(pthread_self(), sizeof one, &one);
+    return;
+  }
+}
+
 static void *mixerThread(void *argument) {
   Mixer *mixer = argument;
+  if (option("threads") > 1) takeCore(mixer - mixers);
   uint32_t x = randomSlots(mixer->slots, mixer->x, mix.warmup, mix.slots - 1, mix.min, mix.range, mix.touch);
   if (option("threads") > 1) pthread_barrier_wait(&barrier);
   mark("steady: begins\n");
@@ -187,6 +203,7 @@ static void *larsonSetUp(void *argument) {
 
 static void *larsonThread(void *argument) {
   Lineage *lineage = argument;
+  takeCore(lineage - lineages);
   char **blocks = lineage->blocks;
   uint32_t x = lineage->x, count = lar.blocks, min = lar.min, range = lar.range;
   long done = 0;
@@ -288,6 +305,7 @@ static uint32_t consume(uint32_t count, uint32_t batch) {
 
 static void *consumerThread(void *argument) {
   (void)argument;
+  takeCore(1);
   sink += consume(option("warmup"), pc.batch);
   sink += consume(pc.count, pc.batch);
   return NULL;
@@ -297,6 +315,7 @@ static void benchProducerConsumer(void) {
   pthread_t consumer;
   pc.count = option("count"), pc.batch = option("batch"), pc.min = option("min"), pc.range = option("range");
   double residentBefore = residentMb();
+  takeCore(0);
   pthread_create(&consumer, NULL, consumerThread, NULL);
   uint32_t x = produce(seedOf(option("seed"), 0), option("warmup"), pc.batch, pc.min, pc.range);
   while (atomic_load(&ring.head) != atomic_load(&ring.tail)) sched_yield();
@@ -312,6 +331,7 @@ static struct { uint32_t **blocks; uint32_t count; double seconds; } rf;
 
 static void *freerThread(void *argument) {
   (void)argument;
+  takeCore(1);
   double start = now();
   for (uint32_t i = 0; i < rf.count; i++) free(rf.blocks[i]);
   rf.seconds = now() - start;
@@ -321,6 +341,7 @@ static void *freerThread(void *argument) {
 static void benchRemoteFree(void) {
   pthread_t freer;
   rf.count = option("count");
+  takeCore(0);
   rf.blocks = calloc(rf.count, sizeof(uint32_t *));
   double seconds = 0;
   long rounds = option("rounds");
@@ -444,6 +465,7 @@ static void benchFirst(void) {
 }
 
 int main(int count, char **values) {
+  sched_getaffinity(0, sizeof cores, &cores);
   argumentCount = count;
   arguments = values;
   const char *bench = count > 1 ? values[1] : "";

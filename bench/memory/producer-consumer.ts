@@ -10,6 +10,7 @@ import { memoryOf, openPercore, percore } from './heaps.js'
 import { fillTableIn, type Sizes, seedOf } from './loops.js'
 import { isNative, measureNative, nativeBuild, natives } from './native.js'
 import { runsOf, wanted } from './plan.js'
+import { takeCore } from './own-core.js'
 import { produceIn, ringWords, waitUntilEmpty } from './pointer-ring.js'
 import { ratiosOver } from './ratios.js'
 
@@ -101,8 +102,10 @@ async function measureRemoteFree({ params, input }: Job): Promise<readonly Readi
   return [{ metric: 'ns_per_free', value: await told }]
 }
 
+/** This thread and the one it starts have a core each. */
 async function startConsumer(data: ConsumerThread): Promise<Worker> {
   const worker = new Worker(new URL('./consumer-thread.js', import.meta.url), { workerData: data })
   await new Promise((resolve, reject) => { worker.once('message', resolve).once('error', reject) })
+  takeCore(0) // not before: a thread inherits what its parent is tied to
   return worker
 }

@@ -2,9 +2,11 @@
 import { attachHeap } from '../../src/memory/index.js'
 import { crewData, startTogether } from './crew.js'
 import { randomSlotsIn, warmUp } from './loops.js'
+import { takeCore } from './own-core.js'
 import type { SlotsThread } from './random-slots.js'
 
-const { handle, slots: count, sizes, touch, steps, warmup, x } = crewData<SlotsThread>()
+const { handle, slots: count, sizes, touch, steps, warmup, x, thread } = crewData<SlotsThread>()
+takeCore(thread)
 const heap = attachHeap(handle)
 const words = new Int32Array(handle.buffer)
 const slots = new Int32Array(count)

@@ -149,6 +149,7 @@ export interface SlotsThread {
   readonly steps: number
   readonly warmup: number
   readonly x: number
+  readonly thread: number
 }
 
 async function measureThreads(job: Job): Promise<readonly Reading[]> {
@@ -158,7 +159,7 @@ async function measureThreads(job: Job): Promise<readonly Reading[]> {
   const seconds = await runCrew(
     new URL('./random-slots-thread.js', import.meta.url),
     Array.from({ length: threads }, (_, thread): SlotsThread => {
-      return { handle: heap.handle, slots: length, sizes, touch, steps, warmup, x: seedOf(Number(job.input['seed']), thread) }
+      return { handle: heap.handle, slots: length, sizes, touch, steps, warmup, x: seedOf(Number(job.input['seed']), thread), thread }
     }),
   )
   return [{ metric: 'ops_per_s', value: threads * steps / seconds }, ...memoryOf(heap)]
