@@ -1,9 +1,10 @@
 /**
  * The long form of the thread tests, as a command of its own: threads exchange marked blocks for as long as asked, and with --kills some
- * are ended at random moments and replaced. Exits 1 when a block was corrupted, lost beyond the deaths, or the audit complains.
+ * are ended at random moments and replaced. With --scarce the threads want more memory than there is, and park now and then, so that
+ * they borrow from each other. Exits 1 when a block was corrupted, lost beyond the deaths, or the audit complains.
  *
  * ```
- * node dist/test/memory/soak.js [--operations 1e9] [--threads 4] [--kills 0] [--seed N]
+ * node dist/test/memory/soak.js [--operations 1e9] [--threads 4] [--kills 0] [--scarce] [--seed N]
  * ```
  */
 import assert from 'node:assert/strict'
@@ -19,6 +20,7 @@ const { values } = parseArgs({
     operations: { type: 'string', default: '1e9' },
     threads: { type: 'string', default: '4' },
     kills: { type: 'string', default: '0' },
+    scarce: { type: 'boolean', default: false },
     seed: { type: 'string', default: String(Date.now() % 1e9) },
   },
 })
@@ -26,9 +28,10 @@ const operations = Number(values.operations)
 const threads = Number(values.threads)
 const kills = Number(values.kills)
 const seed = Number(values.seed)
+const { scarce } = values
 console.log(`--seed ${seed}`)
 
-const heap = createHeap({ bytes: 2 ** 31 })
+const heap = createHeap({ bytes: scarce ? 24 * 2 ** 20 : 2 ** 31 })
 const slots = new Int32Array(new SharedArrayBuffer(1 << 16))
 const prng = createPrng(seed, 1000)
 let started = 0
@@ -36,7 +39,7 @@ let lost = 0
 
 interface Running { readonly worker: Worker; readonly record: number; readonly ended: Promise<unknown[]> }
 async function start(steps: number): Promise<Running> {
-  const job: ExchangeJob = { handle: heap.handle, slots, seed, thread: ++started, steps, bytesMax: 300_000 }
+  const job: ExchangeJob = { handle: heap.handle, slots, seed, thread: ++started, steps, bytesMax: 300_000, parks: scarce }
   const worker = new Worker(new URL('./heap-worker.js', import.meta.url), { workerData: job })
   const ended = once(worker, 'exit')
   const [{ record }] = (await once(worker, 'message')) as [{ record: number }]
