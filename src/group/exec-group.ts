@@ -5,7 +5,7 @@
 import { EventEmitter } from 'node:events'
 import { isAbsolute, resolve as resolvePath } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { ceilPowerOfTwo, PercoreError } from '../base/index.js'
+import { ceilPowerOfTwo, PercoreError, shared } from '../base/index.js'
 import { createCodec, SharedBlock } from '../codec/index.js'
 import { type AuditReport, createHeap, type SharedHeap } from '../memory/index.js'
 import { availableCores, epochMs, physicalCores } from '../platform/index.js'
@@ -46,6 +46,12 @@ const depthDefault = 1024
 
 /** Calls that may wait for a worker by default: a million waiting calls are some 200 MB, and more is a mistake. */
 const maxQueueDefault = 1_000_000
+
+/** How often an audit looks before it reports a problem, and how long it waits in between: a worker is done in microseconds once it runs. */
+const auditLooks = 20
+const auditPauseMs = 5
+/** A word nobody writes. */
+const still = new Int32Array(new SharedArrayBuffer(4))
 
 /** Heap records beyond one per thread: a thread that dies while it starts may lose one. */
 const spareHeapRecords = 8
@@ -640,12 +646,19 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
 
   /**
    * Checks every invariant of the shared heap; exact while no task is in flight. For tests, and for finding out who holds
-   * memory.
+   * memory. Blocks the thread for some milliseconds when there is something to report: a worker that has just completed its last task may
+   * still be sending what it freed, and only what is found again and again is a fault.
    */
   audit(): AuditReport {
     this.#heap.idle()
     this.#dispatcher.reports.drainAll()
-    return this.#heap.audit({ quiet: this.#dispatcher.inFlightTotal === 0 })
+    const quiet = this.#dispatcher.inFlightTotal === 0
+    let report = this.#heap.audit({ quiet })
+    for (let look = 1; look < auditLooks && !report.ok; look++) {
+      shared.wait(still, 0, 0, auditPauseMs)
+      report = this.#heap.audit({ quiet })
+    }
+    return report
   }
 
   /** Takes no more calls, waits until all tasks are settled, then ends the threads. Idempotent; `await using` does the same. */
