@@ -35,6 +35,7 @@ export {
   type PushFailure,
   type RetryOptions,
   type TaskView,
+  type RecycleAfter,
   type StreamOptions,
   type ThreadOptions,
   view,

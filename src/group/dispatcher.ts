@@ -14,7 +14,7 @@
 import { invariant, PercoreError, shared } from '../base/index.js'
 import type { Codec } from '../codec/index.js'
 import type { SharedHeap } from '../memory/index.js'
-import { doorbellMode, LaneConsumer, LaneProducer, recoverConsumed, recoverProduced, ring, Sleeper, startedOf } from '../ring/index.js'
+import { backlog, doorbellMode, LaneConsumer, LaneProducer, recoverConsumed, recoverProduced, ring, Sleeper, startedOf } from '../ring/index.js'
 import type { Balancer, LoadView, Placement } from './balance.js'
 import { anyWorker, type Call, type CallSpec, fail, failCall, makeCall } from './call.js'
 import { calledOff, mayBeCalledOff } from './called-off.js'
@@ -75,13 +75,21 @@ export interface DispatcherParts {
   readonly events: PressureEvents
   /** Cores that this thread and the workers share. */
   readonly cores: number
+  /** How many of the fabric's workers are given tasks at first. */
+  readonly workers: number
+  /** Called when this thread begins to look for completions. */
+  readonly busy: () => void
 }
 
 /** Credits of a worker that was given up: no completion will bring it back above zero. */
 const noCredits = -(2 ** 30)
 
+/** Taken off a worker's credits while it is shut: it looks full to everybody, and its own completions count on. */
+const shutCredits = 2 ** 28
+
 export class Dispatcher implements LoadView {
-  readonly workers: number
+  /** Workers that are given tasks: 0 … workers − 1. */
+  workers: number
   /** Tasks pushed and not yet settled. */
   inFlightTotal = 0
   membership = 0
@@ -115,11 +123,23 @@ export class Dispatcher implements LoadView {
   readonly #published: Int32Array
   #idleListeners: (() => void)[] = []
 
+  /** Lanes in use: those of workers that were retired and have something left are among them. */
+  #open: number
+  readonly #shut = new Set<number>()
+  /** Streams that a worker has open for readers here. */
+  readonly #streams: Int32Array
+  /** Who waits for a retired or shut worker to have nothing left. */
+  readonly #leaving = new Map<number, () => void>()
+  /** Pulls for a worker that is shut and full: nothing else can let them in. */
+  #pulls: Call[] = []
+
   constructor(parts: DispatcherParts) {
     const { fabric, threads, depth } = parts
     const { workers } = fabric
     const { i32 } = fabric.words
-    this.workers = workers
+    this.workers = parts.workers
+    this.#open = parts.workers
+    this.#streams = new Int32Array(workers)
     this.#fabric = fabric
     this.#i32 = i32
     this.#heap = parts.heap
@@ -134,6 +154,7 @@ export class Dispatcher implements LoadView {
     this.#credits = new Int32Array(workers).fill(depth)
     this.#published = new Int32Array(workers)
     this.#lost = Array.from({ length: workers })
+    for (let worker = parts.workers; worker < workers; worker++) this.shut(worker)
     const reportLanes = this.#lanes.map((_, worker) => new LaneConsumer(i32, laneAt(fabric, worker, 'reports'), reportCapacity))
     this.reports = new Reports(i32, reportLanes, parts.codec, slotAt(0) + slotLayout.listening)
     this.#slab = new TaskSlab(tasksMax(workers, fabric.laneCapacity))
@@ -153,8 +174,9 @@ export class Dispatcher implements LoadView {
       sleeper: new Sleeper(i32, slotAt(0) + slotLayout.doorbell, () => this.#completions.some((lane) => lane.poll() > 0) || this.reports.hasWork()),
       drain: () => this.#drain(),
       inFlight: () => this.inFlightTotal,
-      coresAreShort: () => Math.min(this.inFlightTotal, workers) >= parts.cores,
+      coresAreShort: () => Math.min(this.inFlightTotal, this.workers) >= parts.cores,
       hold: (alive) => threads.hold(alive),
+      started: parts.busy,
     })
   }
 
@@ -164,7 +186,13 @@ export class Dispatcher implements LoadView {
   }
 
   inFlight(worker: number): number {
-    return this.#lost[worker] === undefined ? this.#depth - this.#credits[worker] : 0
+    if (this.#lost[worker] !== undefined) return 0
+    return this.#depth - this.#credits[worker] - (this.#shut.has(worker) ? shutCredits : 0)
+  }
+
+  /** How many of its tasks this worker has not started. */
+  backlog(worker: number): number {
+    return backlog(this.#i32, this.#lanes[worker].at)
   }
 
   isAwake(worker: number): boolean {
@@ -208,6 +236,7 @@ export class Dispatcher implements LoadView {
   place(call: Call): void {
     const worker = this.#workerFor(call)
     if (worker === undefined) return
+    if (isPull(call) && this.#shut.has(worker)) return this.#placePull(worker, call)
     if (worker !== anyWorker && this.#mayGo(worker)) return this.#submitWaiting(worker, call)
     call.worker = worker
     if (this.#pressure.enqueue(call)) this.#scheduleFlush() // a call from inside a getter may find nothing in flight that would let it in
@@ -299,9 +328,9 @@ export class Dispatcher implements LoadView {
 
   /**
    * Settles what a dead and joined worker left behind: what it completed is delivered, what it had started fails with
-   * `error`, what it had not started stays in its lane for its successor.
+   * `error`, what it had not started stays in its lane for its successor. Returns the lane index where that begins.
    */
-  recover(worker: number, error: PercoreError): void {
+  recover(worker: number, error: PercoreError): number {
     const started = recoverConsumed(this.#i32, this.#lanes[worker].at)
     recoverProduced(this.#i32, this.#completions[worker].at)
     recoverProduced(this.#i32, laneAt(this.#fabric, worker, 'reports'))
@@ -309,9 +338,10 @@ export class Dispatcher implements LoadView {
     this.#failWhere(worker, error, (position) => ((position - started) | 0) < 0)
     this.#relieved()
     this.wake()
+    return started
   }
 
-  /** The worker will never come back: all its tasks fail, and it is given no more. Keys that were its go to others. */
+  /** The worker will not come back for long: all its tasks fail, and it is given no more until `reinstate`. Keys that were its go to others. */
   abandon(worker: number, error: PercoreError): void {
     const lane = this.#lanes[worker]
     lane.publish()
@@ -328,16 +358,93 @@ export class Dispatcher implements LoadView {
     this.wake()
   }
 
+  /** The worker has come back after all; its lanes are empty. */
+  reinstate(worker: number): void {
+    this.#lost[worker] = undefined
+    this.#credits[worker] = this.#depth
+    this.membership++
+    this.#relieved()
+  }
+
+  /** The next worker may be given tasks: its thread is up. */
+  admit(): void {
+    const worker = this.workers++
+    this.#lost[worker] = undefined
+    this.#shut.delete(worker)
+    this.#credits[worker] = this.#depth
+    this.#open = Math.max(this.#open, this.workers)
+    this.membership++
+    this.#relieved()
+  }
+
+  /** The last worker is given no more tasks; those that wait for it go to others, or fail if they named it. */
+  retire(): void {
+    const worker = --this.workers
+    this.membership++
+    const error = new PercoreError('ERR_PERCORE_INVALID_OPTION', `worker ${worker} was taken out of service while this call waited for it: there are ${worker} now.`)
+    this.#pressure.end(error, worker)
+    const waiting = this.#waiting.takeOnly(worker)
+    this.shut(worker) // a balancer may still think of it
+    for (const call of waiting) {
+      if (call.wanted === worker && !call.exempt) failCall(call, error)
+      else this.place(call)
+    }
+  }
+
+  /** The worker takes nothing until `reopen`, except what its open streams need; calls that are for it wait. */
+  shut(worker: number): void {
+    if (this.#lost[worker] !== undefined) return
+    this.#shut.add(worker)
+    this.#credits[worker] -= shutCredits
+    for (const call of this.#waiting.takeOnly(worker)) this.place(call)
+  }
+
+  reopen(worker: number): void {
+    if (this.#shut.delete(worker)) this.#credits[worker] += shutCredits
+    this.#relieved()
+  }
+
+  /** Resolves when a worker that is retired or shut has no task and no stream left, and nothing more can come. */
+  whenRelieved(worker: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#leaving.set(worker, resolve)
+      this.#relieve()
+    })
+  }
+
+  streamBegan(worker: number): void {
+    this.#streams[worker]++
+  }
+
+  streamEnded(worker: number): void {
+    this.#streams[worker]--
+    this.#relieve()
+  }
+
+  #relieve(): void {
+    for (const [worker, relieved] of this.#leaving) {
+      if (this.#isNeeded(worker)) continue
+      this.#leaving.delete(worker)
+      relieved()
+    }
+    while (this.#open > this.workers && !this.#isNeeded(this.#open - 1)) this.#open--
+  }
+
+  #isNeeded(worker: number): boolean {
+    return this.#lost[worker] === undefined && (this.inFlight(worker) > 0 || this.#streams[worker] > 0)
+  }
+
   /** Fails everything in flight and waiting. The threads must be gone. */
   abandonAll(error: PercoreError): void {
-    for (let worker = 0; worker < this.workers; worker++) this.#lose(worker, error)
-    for (const call of this.#waiting.takeAll()) failCall(call, error)
+    for (let worker = 0; worker < this.#open; worker++) this.#lose(worker, error)
+    for (const call of [...this.#waiting.takeAll(), ...this.#pulls.splice(0)]) failCall(call, error)
     this.#settled()
   }
 
   #lose(worker: number, error: PercoreError): void {
     this.#failWhere(worker, error, () => true)
     this.#lost[worker] = error
+    this.#shut.delete(worker)
     this.#credits[worker] = noCredits
     this.membership++
     this.#pressure.end(error, this.#allLost() === undefined ? worker : undefined)
@@ -354,9 +461,18 @@ export class Dispatcher implements LoadView {
   }
 
   #placeOrThrow(call: Call): number {
-    const lost = this.#allLost()
+    const lost = isPull(call) ? this.#lost[call.wanted] : this.#allLost()
     if (lost !== undefined) throw lost
-    return this.#placer.place(call)
+    return isPull(call) ? call.wanted : this.#placer.place(call)
+  }
+
+  /** A worker that is shut still serves its streams, or it would never have none. */
+  #placePull(worker: number, call: Call): void {
+    if (this.inFlight(worker) < this.#depth && !this.#encoding) this.#submitWaiting(worker, call)
+    else {
+      this.#pulls.push(call)
+      this.#scheduleFlush()
+    }
   }
 
   /** Calls from inside a getter wait, and so do those behind others for whom any worker will do. */
@@ -380,7 +496,9 @@ export class Dispatcher implements LoadView {
 
   /** Why no worker is left, when none is. */
   #allLost(): PercoreError | undefined {
-    return this.membership > 0 && this.#lost.every((error) => error !== undefined) ? this.#lost[0] : undefined
+    if (this.membership === 0) return undefined
+    for (let worker = 0; worker < this.workers; worker++) if (this.#lost[worker] === undefined) return undefined
+    return this.#lost[0]
   }
 
   #submitOrReject(worker: number, handler: number, value: unknown, resolve: Resolve, reject: Reject | undefined, flags: number): void {
@@ -431,7 +549,7 @@ export class Dispatcher implements LoadView {
 
   readonly #flush = (): void => {
     this.#flushScheduled = false
-    for (let worker = 0; worker < this.workers; worker++) {
+    for (let worker = 0; worker < this.#open; worker++) {
       const lane = this.#lanes[worker]
       const early = this.#published[worker]
       this.#published[worker] = 0
@@ -439,7 +557,7 @@ export class Dispatcher implements LoadView {
       else if (early <= 1) continue
       this.#ring(worker)
     }
-    if (this.queued > 0) this.#settled()
+    if (this.queued > 0 || this.#pulls.length > 0) this.#settled()
     this.#pressure.look(this.inFlightTotal + this.#waiting.length)
   }
 
@@ -450,7 +568,7 @@ export class Dispatcher implements LoadView {
   #drain(): number {
     let settled = 0
     if (this.reports.wanted > 0) this.reports.drainAll()
-    for (let worker = 0; worker < this.workers; worker++) settled += this.#drainLane(worker, drainBatch)
+    for (let worker = 0; worker < this.#open; worker++) settled += this.#drainLane(worker, drainBatch)
     if (settled > 0) {
       this.#heap.flush()
       this.#relieved()
@@ -542,7 +660,9 @@ export class Dispatcher implements LoadView {
 
   /** Calls may be let in, or were let in and failed at once. */
   #settled(): void {
+    if (this.#pulls.length > 0 && !this.#encoding) for (const call of this.#pulls.splice(0)) this.place(call)
     if (this.queued > 0) this.#admit()
+    if (this.#leaving.size > 0) this.#relieve()
     if (this.inFlightTotal === 0 && this.queued === 0 && this.#idleListeners.length > 0) {
       const listeners = this.#idleListeners
       this.#idleListeners = []
@@ -592,6 +712,11 @@ function callBack(callback: (value: unknown) => void, value: unknown): void {
       throw error
     })
   }
+}
+
+/** Items of a stream are asked for where the stream is, whether that worker is given other tasks or not. */
+function isPull(call: Call): boolean {
+  return call.exempt && call.wanted !== anyWorker
 }
 
 function forget(): void {}

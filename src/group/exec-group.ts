@@ -15,7 +15,9 @@ import { type CallSpec, makeCall } from './call.js'
 import { callWith, type CallWithParts } from './call-with.js'
 import { type CallOptions, checkCallOptions, checkWorker } from './call-options.js'
 import { Dispatcher } from './dispatcher.js'
+import { Elastic } from './elastic.js'
 import { createFabric, depthMax, type Fabric, memoryBytesMax, memoryBytesMin, sheetAt, slotAt, slotLayout, workersMax } from './fabric.js'
+import { type RecycleAfter, recycleHeapBytesMin } from './fatigue.js'
 import type {
   Context,
   Handler,
@@ -53,6 +55,12 @@ const auditPauseMs = 5
 /** A word nobody writes. */
 const still = new Int32Array(new SharedArrayBuffer(4))
 
+/** How long a worker that is not needed stays, by default: starting one takes some 30 ms of CPU. */
+const idleTimeoutMsDefault = 5000
+
+/** The longest time that Node's timers take. */
+const timeoutMsMax = 2 ** 31 - 1
+
 /** Heap records beyond one per thread: a thread that dies while it starts may lose one. */
 const spareHeapRecords = 8
 
@@ -72,6 +80,17 @@ const spareHeapRecords = 8
 export interface ExecGroupOptions extends ThreadOptions {
   /** How many worker threads, 1 … 256, or `'physical'`: one per physical core. Default: one per available core. */
   readonly workers?: number | 'physical'
+  /**
+   * The least and the most workers: between them their number follows the load. One is added when all are busy and tasks wait behind for some
+   * 40 ms; the last one goes when it has had nothing to do for `idleTimeoutMs`. Default: both are `workers`, which is where they start, and
+   * which is `minWorkers` when only that is given. `maxWorkers` also reserves room for `resize`.
+   */
+  readonly minWorkers?: number
+  readonly maxWorkers?: number
+  /** How long a worker above `minWorkers` may be without work, in ms. Default 5000. */
+  readonly idleTimeoutMs?: number
+  /** Replaces workers that have done so much. Default: never. */
+  readonly recycle?: RecycleAfter
   /** How many tasks a worker may hold before it counts as full. Default 1024. 1 … 65,536. */
   readonly depth?: number
   /** Which worker a task goes to: one of {@link balance}, or your own. Default `balance.roundRobin()`. */
@@ -153,6 +172,10 @@ interface GroupEvents {
   died: [worker: number, error: PercoreError]
   /** The successor runs. */
   replaced: [worker: number]
+  /** Workers were added or taken away, by load or by `resize`. */
+  resized: [workers: number]
+  /** A worker was replaced by a fresh one, as `recycle` says. */
+  recycled: [worker: number]
 }
 
 /** A call of `map`, which has bounds of its own. */
@@ -189,6 +212,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   readonly #heap: SharedHeap
   readonly #dispatcher: Dispatcher
   readonly #supervisor: Supervisor
+  readonly #elastic: Elastic
   readonly #startedAtMs = performance.now()
   #numbers: ReadonlyMap<string, number> = new Map()
   #names: readonly string[] = []
@@ -210,7 +234,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
    */
   static async start<H extends Handlers = UntypedHandlers>(module?: URL | string, options: ExecGroupOptions = {}): Promise<ExecGroup<H>> {
     const group = new ExecGroup<H>(module === undefined ? undefined : hrefOf(module), options)
-    group.#names = await group.#supervisor.start()
+    group.#names = await group.#supervisor.start(group.workers)
     group.#namesByNumber = namesByNumber(group.#names)
     group.#numbers = new Map(group.#names.map((name, number) => [name, number]))
     return group
@@ -220,7 +244,12 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     super()
     const cores = availableCores()
     const wanted = options.workers === 'physical' ? physicalCores() : options.workers
-    const workers = integer('workers', wanted ?? Math.min(cores, workersMax), 1, workersMax)
+    const workers = integer('workers', wanted ?? options.minWorkers ?? Math.min(cores, options.maxWorkers ?? workersMax), 1, workersMax)
+    const minWorkers = integer('minWorkers', options.minWorkers ?? workers, 1, workers)
+    const maxWorkers = integer('maxWorkers', options.maxWorkers ?? workers, workers, workersMax)
+    const idleTimeoutMs = integer('idleTimeoutMs', options.idleTimeoutMs ?? idleTimeoutMsDefault, 1, timeoutMsMax)
+    const recycle = recycleOf(options.recycle ?? {})
+    const capacity = Math.max(maxWorkers, Math.min(cores, workersMax)) // what `resize` may use
     const threads = threadSettings(options)
     const depth = integer('depth', options.depth ?? depthDefault, 1, depthMax)
     const maxQueue = options.maxQueue === Number.POSITIVE_INFINITY ? options.maxQueue : integer('maxQueue', options.maxQueue ?? maxQueueDefault, 0)
@@ -228,9 +257,9 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     const highWater = integer('highWater', options.highWater ?? workers * depth, 1)
     const lowWater = integer('lowWater', options.lowWater ?? Math.floor(highWater / 2), 0, highWater - 1)
     if (options.memoryBytes !== undefined) integer('memoryBytes', options.memoryBytes, memoryBytesMin, memoryBytesMax)
-    this.#fabric = createFabric(workers, ceilPowerOfTwo(depth), options.memoryBytes)
+    this.#fabric = createFabric(capacity, ceilPowerOfTwo(depth), options.memoryBytes)
     const { words, heapOffset } = this.#fabric
-    const heap = createHeap({ buffer: words.buffer, byteOffset: heapOffset, records: workers + spareHeapRecords })
+    const heap = createHeap({ buffer: words.buffer, byteOffset: heapOffset, records: capacity + spareHeapRecords })
     this.#heap = heap
     tidy(heap, () => true, () => this.#closed)
     this.#supervisor = new Supervisor(
@@ -240,18 +269,22 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
         module,
         workerData: options.workerData,
         idle: options.idle ?? 'auto',
-        coresAreShort: workers >= cores,
+        coresAreShort: maxWorkers >= cores,
+        recycle,
         threads,
       },
       {
         bell: () => this.#dispatcher.wake(),
         warned: (problem) => this.#warnOnce(problem),
         died: (worker, error) => {
-          this.#dispatcher.recover(worker, error)
+          const started = this.#dispatcher.recover(worker, error)
           this.emit('died', worker, error)
+          return started
         },
         replaced: (worker) => this.emit('replaced', worker),
         gaveUp: (worker, error) => this.#dispatcher.abandon(worker, error),
+        reinstated: (worker) => this.#dispatcher.reinstate(worker),
+        tired: (worker) => this.#elastic.tired(worker),
       },
     )
     const dispatcher = new Dispatcher({
@@ -272,6 +305,26 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
         dropped: (handler, value) => this.emit('drop', { handler: this.#names[handler] ?? '', value }),
       },
       cores,
+      workers,
+      busy: () => this.#elastic.busy(),
+    })
+    const { f64 } = words
+    this.#elastic = new Elastic({
+      calls: dispatcher,
+      threads: this.#supervisor,
+      min: minWorkers,
+      max: maxWorkers,
+      idleTimeoutMs,
+      idleMs: (worker) => {
+        const since = f64[(slotAt(worker + 1) + slotLayout.idleSince) / 2]
+        return since === 0 ? 0 : Math.max(0.001, epochMs() - since)
+      },
+      isEnding: () => this.#supervisor.ending,
+      events: {
+        resized: (count) => this.emit('resized', count),
+        recycled: (worker) => this.emit('recycled', worker),
+        failed: (error) => this.#warnOnce(String(error)),
+      },
     })
     this.#dispatcher = dispatcher
     this.#parts = {
@@ -285,7 +338,9 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
         kill: (worker, why) => this.#supervisor.kill(worker, why),
       },
       reports: dispatcher.reports,
-      workers,
+      get workers() {
+        return dispatcher.workers
+      },
     }
   }
 
@@ -294,9 +349,55 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     return this.#names
   }
 
-  /** How many workers the group has. */
+  /** How many workers the group has now. */
   get workers(): number {
-    return this.#fabric.workers
+    return this.#dispatcher.workers
+  }
+
+  /**
+   * Gives the group another number of workers while it runs, and ends their coming and going by load. Resolves when it is so: new
+   * workers are ready, old ones have finished their tasks and streams, disposed of their state and ended. Calls waiting for a worker that goes are
+   * placed anew, or fail with ERR_PERCORE_INVALID_OPTION if they named it; few keys move.
+   *
+   * Rejects with what kept a new worker from starting, the group staying as it was; with ERR_PERCORE_INVALID_OPTION for more than
+   * `maxWorkers` and the cores; with ERR_PERCORE_CLOSED.
+   *
+   * @example
+   * ```ts
+   * import { ExecGroup } from 'percore'
+   * import type handlers from './handlers.js'
+   *
+   * const url = new URL('./handlers.js', import.meta.url)
+   * const group = await ExecGroup.start<typeof handlers>(url, { workers: 1, maxWorkers: 4 })
+   * await group.resize(3)
+   * console.log(group.workers, await group.run('greet', 'Ada', { worker: 2 })) // 3 Hello Ada, from worker 2
+   * await group.resize(1)
+   * await group.close()
+   * ```
+   */
+  async resize(workers: number): Promise<void> {
+    if (this.#closed) throw closedError('the group was closed')
+    integer('workers', workers, 1, this.#fabric.workers)
+    await this.#elastic.resize(workers)
+  }
+
+  /**
+   * Resolves when no task is in flight and no call waits: at once, or as soon as it is so. Use it between phases of a program; the group goes on.
+   *
+   * @example
+   * ```ts
+   * import { ExecGroup } from 'percore'
+   * import type handlers from './handlers.js'
+   *
+   * const group = await ExecGroup.start<typeof handlers>(new URL('./handlers.js', import.meta.url))
+   * for (let n = 0; n < 100; n++) group.push('double', n)
+   * await group.drain()
+   * console.log(group.stats().inFlight) // 0
+   * await group.close()
+   * ```
+   */
+  drain(): Promise<void> {
+    return this.#dispatcher.whenIdle()
   }
 
   /**
@@ -409,14 +510,22 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     integer('credits', credits, 1, streamCreditsMax)
     const spec = checkCallOptions(rest, this.workers)
     const count = this.#names.length
-    const ask = (which: number, value: unknown, spec: CallSpec): Promise<unknown> => {
+    const dispatcher = this.#dispatcher
+    const ask = (which: number, value: unknown, spec: CallSpec, settled?: (result: unknown) => void): Promise<unknown> => {
       if (this.#closed) return Promise.reject(this.#cannotRun(name))
-      return new Promise((resolve, reject) => this.#dispatcher.place(makeCall(which, value, resolve, reject, spec)))
+      return new Promise((resolve, reject) => {
+        const resolved: Resolve = (result) => {
+          settled?.(result)
+          resolve(result)
+        }
+        dispatcher.place(makeCall(which, value, resolved, reject, spec))
+      })
     }
     return readStream({
-      open: () => ask(streamNumber(number, count), value, spec),
+      open: () => ask(streamNumber(number, count), value, spec, (key) => dispatcher.streamBegan((key as number) % workersMax)),
       pull: (worker, request) => ask(builtinNumber(builtin.pull, count), request, { wanted: worker, exempt: true }),
       cancel: (worker, key) => ask(builtinNumber(builtin.cancel, count), key, { wanted: worker, exempt: true }),
+      ended: (worker) => dispatcher.streamEnded(worker),
     }, credits)
   }
 
@@ -626,7 +735,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     const { i32, f64 } = this.#fabric.words
     const now = epochMs()
     return {
-      workers: this.#supervisor.restarts.map((restarts, worker) => {
+      workers: this.#supervisor.restarts.slice(0, this.workers).map((restarts, worker) => {
         const slot = slotAt(worker + 1)
         const idleSince = f64[(slot + slotLayout.idleSince) / 2]
         return {
@@ -665,6 +774,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   close(): Promise<void> {
     this.#closed = true
     this.#dispatcher.refuseAll(closedError('the group was closed'))
+    this.#elastic.end()
     this.#ended ??= this.#dispatcher.whenIdle().then(() => this.#supervisor.close())
     return this.#ended
   }
@@ -673,6 +783,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   async terminate(): Promise<void> {
     this.#closed = true
     this.#dispatcher.refuseAll(closedError('the group was terminated'))
+    this.#elastic.end()
     await this.#supervisor.terminate()
     this.#dispatcher.abandonAll(closedError('the group was terminated'))
     await this.#ended
@@ -722,6 +833,14 @@ function balancerOf(option: Balancer | Placement | undefined): Balancer | Placem
   if (option === undefined) return balance.roundRobin()
   if (typeof option === 'function' || typeof (option as Balancer | null)?.pick === 'function') return option
   throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `balance must be one of balance.…(), an object with pick(load), or (task, load) => worker, not ${String(option)}.`)
+}
+
+function recycleOf(recycle: RecycleAfter): RecycleAfter {
+  const { tasks, heapBytes, ...rest } = recycle
+  for (const name in rest) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `recycle has no '${name}'. There are: tasks, heapBytes.`)
+  if (tasks !== undefined) integer('recycle.tasks', tasks, 1)
+  if (heapBytes !== undefined) integer('recycle.heapBytes', heapBytes, recycleHeapBytesMin)
+  return recycle
 }
 
 function hrefOf(module: URL | string): string {

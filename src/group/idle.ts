@@ -39,6 +39,8 @@ export interface IdleParts {
   /** Called when there is nothing to do, before spinning or sleeping, and when work has been found again. */
   readonly wentIdle: () => void
   readonly wentBusy: () => void
+  /** Called after every batch with the number of its tasks, if anybody counts. */
+  readonly ran: ((count: number) => void) | undefined
   /** Called before the thread sleeps in its event loop, where anything of the user's may run. */
   readonly beforeSleep: () => void
   /** Called before and after the thread blocks: in between nothing runs on it. */
@@ -50,7 +52,7 @@ export interface IdleParts {
 
 /** Starts turning. Returns the function that a bell message must call. */
 export function startTurning(parts: IdleParts): () => void {
-  const { loop, sleeper, idle, eventLoopIsBusy, isClosing } = parts
+  const { loop, sleeper, idle, eventLoopIsBusy, isClosing, ran } = parts
   const mayBlock = idle !== 'loop'
   const spinCeiling = idle === 'block' || idle === 'loop' ? 0 : parts.coresAreShort && idle === 'auto' ? spinUsMax / 8 : spinUsMax
   let spinUs = spinCeiling
@@ -96,7 +98,9 @@ export function startTurning(parts: IdleParts): () => void {
     loop.publish()
     let budgetUs = stretchUsMax
     for (;;) {
-      if (loop.turn(budgetUs) > 0) {
+      const count = loop.turn(budgetUs)
+      if (count > 0) {
+        if (ran !== undefined) ran(count)
         setIdle(false)
         emptyTurns = 0
         needsTurn = true

@@ -3,6 +3,7 @@ export { balance, type Balancer, type LoadView, type Placement, type TaskView } 
 export type { CallOptions } from './call-options.js'
 export type { RetryOptions } from './guard.js'
 export { type DroppedTask, ExecGroup, type ExecGroupOptions, type GroupStats, type PushFailure, type WorkerStats } from './exec-group.js'
+export type { RecycleAfter } from './fatigue.js'
 export { depthMax, workersMax } from './fabric.js'
 export {
   type Context,

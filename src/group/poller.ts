@@ -33,6 +33,8 @@ export interface PollerParts {
   readonly coresAreShort: () => boolean
   /** Keeps the process alive, or no longer. */
   readonly hold: (alive: boolean) => void
+  /** Called when it begins to look. */
+  readonly started: () => void
 }
 
 export class Poller {
@@ -57,6 +59,7 @@ export class Poller {
       this.#parts.sleeper.unpark()
     }
     setImmediate(this.#poll)
+    this.#parts.started()
   }
 
   readonly #poll = (): void => {

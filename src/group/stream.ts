@@ -26,6 +26,8 @@ export interface StreamCalls {
   open(): Promise<unknown>
   pull(worker: number, request: readonly [key: number, count: number]): Promise<unknown>
   cancel(worker: number, key: number): Promise<unknown>
+  /** The worker is not needed for this stream any more. */
+  ended(worker: number): void
 }
 
 export async function* readStream(calls: StreamCalls, credits: number): AsyncGenerator<unknown, unknown, undefined> {
@@ -59,7 +61,11 @@ export async function* readStream(calls: StreamCalls, credits: number): AsyncGen
       ask(count)
     }
   } finally {
-    if (!ended) await calls.cancel(worker, key).catch(unlessGone)
+    try {
+      if (!ended) await calls.cancel(worker, key).catch(unlessGone)
+    } finally {
+      calls.ended(worker)
+    }
   }
 }
 

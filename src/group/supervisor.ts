@@ -6,24 +6,23 @@
  *   2. its inbox is set to the first task it never started, what it had completed is delivered, and what it had started fails
  *      with ERR_PERCORE_WORKER_DIED (`Dispatcher.recover`);
  *   3. a successor is started in the same thread slot, and carries on with the tasks behind.
- * A successor that cannot even start is tried again after a pause, at most `startAttemptsMax` times in a row.
+ * When is decided in breaker.ts.
+ *
+ * A thread that is asked to end (`stop`, `close`) finishes what it has, disposes of its state and exits; after a grace it is terminated. Whoever
+ * calls `stop` has seen to it that its lanes are empty and stay so.
  */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { PercoreError, shared } from '../base/index.js'
 import type { SharedHeap } from '../memory/index.js'
 import { ring } from '../ring/index.js'
+import { Breaker } from './breaker.js'
 import { CarrierEnd } from './carrier.js'
 import { workerEntry } from './entry.js'
 import { type Fabric, noRecord, slotAt, slotLayout, slotState, workerAt } from './fabric.js'
+import type { RecycleAfter } from './fatigue.js'
 import type { Idle } from './idle.js'
 import type { ThreadSettings } from './threads.js'
 import type { StartFailure, WorkerBrief, WorkerMessage } from './worker.js'
-
-/** Successors that fail to start in a row before a worker is given up. */
-const startAttemptsMax = 3
-
-/** The pause before the second attempt; it doubles for each further one. */
-const startPauseMs = 50
 
 /** How long a thread may take to end by itself when the group closes, before it is terminated: it may be printing endlessly. */
 const closeGraceMs = 2000
@@ -33,6 +32,7 @@ export interface SupervisorOptions {
   readonly workerData: unknown
   readonly idle: Idle
   readonly coresAreShort: boolean
+  readonly recycle: RecycleAfter
   readonly threads: ThreadSettings
 }
 
@@ -41,12 +41,16 @@ export interface SupervisorEvents {
   bell(): void
   /** The host refused something that was asked for a thread. */
   warned(problem: string): void
-  /** A thread died: settle what it left. */
-  died(worker: number, error: PercoreError): void
+  /** A thread died: settle what it left. Returns the lane index of the first task it never started. */
+  died(worker: number, error: PercoreError): number
   /** A successor runs. */
   replaced(worker: number): void
-  /** No successor could be started. */
+  /** No successor could be started, time and again: tasks must not wait for one. */
   gaveUp(worker: number, error: PercoreError): void
+  /** After that, one runs. */
+  reinstated(worker: number): void
+  /** It has run as many tasks, or holds as much memory, as a thread may. */
+  tired(worker: number): void
 }
 
 export class Supervisor {
@@ -59,8 +63,16 @@ export class Supervisor {
   readonly #ended: Promise<unknown>[]
   /** Why a thread is being ended by {@link kill}. */
   readonly #killed: (PercoreError | undefined)[] = []
+  readonly #breakers: Breaker[]
+  /** Where the lane stood when the thread before ended. */
+  readonly #startedBefore: number[]
+  readonly #restarting: (Promise<void> | undefined)[]
+  readonly #stopping = new Set<number>()
+  /** Ends the pause before a worker's next start. */
+  readonly #endPause: (() => void)[] = []
   #held = false
-  #ending = false
+  /** The group closes or was terminated. */
+  ending = false
 
   readonly #carriers: CarrierEnd[] = []
 
@@ -71,18 +83,50 @@ export class Supervisor {
     this.#events = events
     this.#threads = Array.from({ length: fabric.workers })
     this.#ended = Array.from({ length: fabric.workers }, () => Promise.resolve())
+    this.#breakers = Array.from({ length: fabric.workers }, () => new Breaker())
+    this.#startedBefore = Array.from({ length: fabric.workers }, () => 0)
+    this.#restarting = Array.from({ length: fabric.workers })
     this.restarts = Array.from({ length: fabric.workers }, () => 0)
   }
 
-  /** Starts every worker; resolves with the handlers' names once all of them are ready, or rejects with the first failure. */
-  async start(): Promise<readonly string[]> {
+  /** Starts the first `count` workers; resolves with the handlers' names once all of them are ready, or rejects with the first failure. */
+  async start(count: number): Promise<readonly string[]> {
     try {
-      const names = await Promise.all(this.#threads.map((_, worker) => this.#startThread(worker)))
+      const names = await Promise.all(Array.from({ length: count }, (_, worker) => this.#startThread(worker)))
       return names[0]
     } catch (error) {
       await this.terminate()
       throw error
     }
+  }
+
+  /** Starts a thread where there is none; resolves when it is ready. */
+  async add(worker: number): Promise<void> {
+    if (this.ending) throw closedError()
+    await this.#startThread(worker)
+  }
+
+  /** Asks a thread to end once it has nothing left to do, and waits for that; none follows it. Its lanes must be empty and stay so. */
+  async stop(worker: number): Promise<void> {
+    this.#stopping.add(worker)
+    this.#endPause[worker]?.()
+    await this.#restarting[worker]
+    if (!this.ending && this.#threads[worker] !== undefined) {
+      this.#askToEnd(worker)
+      await withGrace(this.#ended[worker])
+      await this.#threads[worker]?.terminate()
+      await this.#ended[worker]
+    }
+    this.#stopping.delete(worker)
+  }
+
+  /** `stop`, and then a fresh thread; resolves when that is ready, or has been given up for now. */
+  async renew(worker: number): Promise<void> {
+    await this.stop(worker)
+    if (this.ending) return
+    await new Promise<void>((resolve) => {
+      this.#restartFor(worker, undefined, true, resolve)
+    })
   }
 
   /** Wakes a worker that sleeps in its event loop. */
@@ -108,25 +152,25 @@ export class Supervisor {
 
   /** Asks every thread to end once it has nothing left to do; those that do not are terminated. */
   async close(): Promise<void> {
-    this.#ending = true
-    this.#threads.forEach((thread, worker) => {
-      const slot = slotAt(worker + 1)
-      shared.store(this.#fabric.words.i32, slot + slotLayout.state, slotState.closing)
-      ring(this.#fabric.words.i32, slot + slotLayout.doorbell, () => thread?.postMessage(0))
-      thread?.ref()
-    })
-    let timer: NodeJS.Timeout | undefined
-    const grace = new Promise((resolve) => {
-      timer = setTimeout(resolve, closeGraceMs)
-    })
-    await Promise.race([Promise.all(this.#ended), grace])
-    clearTimeout(timer)
+    this.ending = true
+    for (const worker of this.#threads.keys()) this.#askToEnd(worker)
+    await withGrace(Promise.all(this.#ended))
     await this.terminate()
+  }
+
+  #askToEnd(worker: number): void {
+    const { i32 } = this.#fabric.words
+    const slot = slotAt(worker + 1)
+    const thread = this.#threads[worker]
+    shared.store(i32, slot + slotLayout.state, slotState.closing)
+    ring(i32, slot + slotLayout.doorbell, () => thread?.postMessage(0))
+    thread?.ref()
   }
 
   /** Ends every thread now, wherever it is. */
   async terminate(): Promise<void> {
-    this.#ending = true
+    this.ending = true
+    for (const end of this.#endPause) end?.()
     await Promise.all(this.#threads.map((thread) => thread?.terminate()))
     await Promise.all(this.#ended)
   }
@@ -151,12 +195,17 @@ export class Supervisor {
       workerData: this.#options.workerData,
       idle: this.#options.idle,
       coresAreShort: this.#options.coresAreShort,
+      recycle: this.#options.recycle,
       traits: this.#options.threads.traitsOf(worker),
       port: this.#connect(worker),
     }
     const { name } = brief.traits
     const { workerOptions, stdout, stderr } = this.#options.threads
-    this.#fabric.words.i32[slotAt(worker + 1) + slotLayout.heapRecord] = noRecord
+    const { i32 } = this.#fabric.words
+    const slot = slotAt(worker + 1)
+    i32[slot + slotLayout.heapRecord] = noRecord
+    shared.store(i32, slot + slotLayout.doorbell, 0)
+    shared.store(i32, slot + slotLayout.state, this.ending ? slotState.closing : slotState.running)
     const thread = new Worker(workerEntry(), {
       ...workerOptions,
       workerData: brief,
@@ -179,13 +228,14 @@ export class Supervisor {
           this.#threads[worker] = undefined
           ended(undefined)
           this.#reclaimHeap(worker)
-          if (ready) this.#replace(worker, diedError(worker, code, this.#killed[worker] ?? cause))
-          else reject(this.#ending ? closedError() : startError(worker, code, cause, failure))
+          if (!ready) reject(this.ending ? closedError() : startError(worker, code, cause, failure))
+          else if (!this.#stopping.has(worker)) this.#replace(worker, diedError(worker, code, this.#killed[worker] ?? cause))
         })
       })
       thread.on('message', (message: WorkerMessage) => {
         if (message === 0) return this.#events.bell()
         if ('problem' in message) return this.#events.warned(message.problem)
+        if ('tired' in message) return this.#events.tired(worker)
         if ('failed' in message) {
           failure = message.failed
           return void thread.terminate()
@@ -198,13 +248,19 @@ export class Supervisor {
   }
 
   #replace(worker: number, error: PercoreError): void {
-    if (this.#ending) return
-    const { i32 } = this.#fabric.words
-    const slot = slotAt(worker + 1)
-    this.#events.died(worker, error)
-    shared.store(i32, slot + slotLayout.doorbell, 0)
+    if (this.ending) return
+    const started = this.#events.died(worker, error)
+    const fruitful = started !== this.#startedBefore[worker]
+    this.#startedBefore[worker] = started
     this.restarts[worker]++
-    void this.#restart(worker)
+    this.#restartFor(worker, error, fruitful)
+  }
+
+  #restartFor(worker: number, death: PercoreError | undefined, fruitful: boolean, settled?: () => void): void {
+    this.#restarting[worker] = this.#restart(worker, death, fruitful, settled).finally(() => {
+      this.#restarting[worker] = undefined
+      settled?.()
+    })
   }
 
   /** The pages of a joined thread go to whoever attaches next. */
@@ -216,18 +272,52 @@ export class Supervisor {
     i32[at] = noRecord
   }
 
-  async #restart(worker: number): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
+  /** Without a death it replaces a thread that was stopped. `settled` is called when the worker is given up for now. */
+  async #restart(worker: number, death: PercoreError | undefined, fruitful: boolean, settled?: () => void): Promise<void> {
+    let error = death
+    let isGivenUp = false
+    for (let isFruitful = fruitful; ; isFruitful = false) {
+      const { pauseMs, open } = this.#breakers[worker].ended(isFruitful)
+      if (open && !isGivenUp) {
+        this.#events.gaveUp(worker, error as PercoreError)
+        settled?.()
+      }
+      isGivenUp ||= open
+      if (pauseMs > 0) await this.#pause(worker, pauseMs, isGivenUp)
+      if (this.ending || this.#stopping.has(worker)) return
       try {
         await this.#startThread(worker)
-        return this.#events.replaced(worker)
-      } catch (error) {
-        if (this.#ending) return
-        if (attempt === startAttemptsMax) return this.#events.gaveUp(worker, error as PercoreError)
-        await new Promise((resolve) => setTimeout(resolve, startPauseMs * 2 ** (attempt - 1)))
+        if (this.ending) return
+        if (isGivenUp) this.#events.reinstated(worker)
+        if (death !== undefined || isGivenUp) this.#events.replaced(worker)
+        return
+      } catch (failure) {
+        if (this.ending) return
+        error = failure as PercoreError
       }
     }
   }
+
+  /** Nobody waits for a worker that was given up: it alone must not keep the process alive. */
+  #pause(worker: number, ms: number, mayEnd: boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms)
+      if (mayEnd) timer.unref()
+      this.#endPause[worker] = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+}
+
+async function withGrace(ended: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const grace = new Promise((resolve) => {
+    timer = setTimeout(resolve, closeGraceMs)
+  })
+  await Promise.race([ended, grace])
+  clearTimeout(timer)
 }
 
 function closedError(): PercoreError {

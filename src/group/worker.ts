@@ -13,6 +13,7 @@ import { Cancels } from './called-off.js'
 import { TaskContext, type WorkerScope } from './context.js'
 import { Coroutines } from './coroutines.js'
 import { attachFabric, laneAt, noRecord, sheetAt, slotAt, slotLayout, slotState, taskWordsAt } from './fabric.js'
+import { createFatigue, type RecycleAfter } from './fatigue.js'
 import { dispose, initialise } from './hooks.js'
 import { type Idle, startTurning } from './idle.js'
 import { loadHandlers } from './load.js'
@@ -34,13 +35,14 @@ export interface WorkerBrief {
   readonly workerData: unknown
   readonly idle: Idle
   readonly coresAreShort: boolean
+  readonly recycle: RecycleAfter
   readonly traits: ThreadTraits
   /** For values that hold handles: see carrier.ts. */
   readonly port: MessagePort
 }
 
-/** What a thread says to its supervisor: a bell, what its host refused, or how its start went. */
-export type WorkerMessage = 0 | { readonly problem: string } | { readonly names: readonly string[] } | { readonly failed: StartFailure }
+/** What a thread says to its supervisor: a bell, that it should be replaced, what its host refused, or how its start went. */
+export type WorkerMessage = 0 | { readonly tired: true } | { readonly problem: string } | { readonly names: readonly string[] } | { readonly failed: StartFailure }
 
 /** Why a thread could not start. Messages do not keep an error's code, so it travels beside it. */
 export interface StartFailure {
@@ -128,6 +130,7 @@ async function main(brief: WorkerBrief): Promise<void> {
       f64[idleMsAt] += epochMs() - f64[idleSinceAt]
       f64[idleSinceAt] = 0
     },
+    ran: createFatigue(brief.recycle, () => say({ tired: true })),
     beforeSleep: () => {
       i32[slot + slotLayout.parks]++
       heap.idle()

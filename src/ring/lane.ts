@@ -98,6 +98,26 @@ export function recoverProduced(i32: Int32Array, at: number): void {
 }
 
 /**
+ * How many published descriptors the consumer has not started on: an estimate of one moment, for whoever watches. Any thread.
+ *
+ * @example
+ * ```ts
+ * import { backlog, initLane, LaneConsumer, LaneProducer, laneWords } from 'percore/ring'
+ *
+ * const i32 = new Int32Array(new SharedArrayBuffer(4 * laneWords(8)))
+ * initLane(i32, 0)
+ * const producer = new LaneProducer(i32, 0, 8)
+ * for (let n = 0; n < 3; n++) { producer.claim(); producer.commit() }
+ * producer.publish()
+ * new LaneConsumer(i32, 0, 8).advance()
+ * console.log(backlog(i32, 0)) // 2
+ * ```
+ */
+export function backlog(i32: Int32Array, at: number): number {
+  return (shared.load(i32, at + tailAt) - shared.load(i32, at + startedAt)) | 0
+}
+
+/**
  * The writing end. One thread only; a fresh instance continues where the lane stands. Use a lane to hand small fixed-size records from one
  * thread to another for a few nanoseconds each; publish once per batch, and `ring` the consumer's doorbell if it may sleep.
  *
