@@ -9,6 +9,9 @@ import type { Words } from '../base/index.js'
 import { type Bell, itemsBell, RingEnd, roomBell } from './ring-end.js'
 import { bad, consumerAt, consumerWordsOf, laneAt, laneWordsOf, type RingLayout, slotMaskOf } from './ring-layout.js'
 
+/** Of so many looks in vain one is at every lane, for a consumer that polls and never sleeps: a dead thread may have left one unmarked. */
+export const looksInVain = 64
+
 /**
  * Takes records, by copy or in place. `pop`, `popBulk` (all or nothing) and `popBurst` (as many as possible) copy into an array of words;
  * `peek`, `slot` and `release` let you read where the records lie. Empty is an answer, never an exception.

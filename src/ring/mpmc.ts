@@ -14,13 +14,13 @@
  * Reading before taking means that nothing is ever half taken: a consumer that dies has either done nothing or has all the records of its
  * C2 in its hands, and the producer, who waits for heads only, never waits for a reader. What a loser has read may be torn; he throws it
  * away. M2 leaves a gap between clearing and setting; whoever dies in it leaves a lane unmarked until its next publish, and before it
- * sleeps every consumer looks at each lane itself and marks what it finds, so nothing stays unseen.
+ * sleeps, and now and then when it polls, every consumer looks at each lane itself and marks what it finds, so nothing stays unseen.
  *
  * The head could move by 2^32 between C1 and C2 and look unmoved; at 100 M records/s that is a reader who stands still for 43 s, and for
  * exactly so long. Order holds for each producer. Alternatives and their figures: docs/design/060-rings.md.
  */
 import { invariant, shared, type Words } from '../base/index.js'
-import { RingConsumer } from './consumer.js'
+import { looksInVain, RingConsumer } from './consumer.js'
 import { laneWordsOf, layOut, lowestBit, maskWords, type RingHandle, type RingLayout, type RingOptions } from './ring-layout.js'
 import { bytesOf, Ring } from './ring.js'
 import { shapeOf } from './spsc.js'
@@ -105,6 +105,7 @@ export class MpmcConsumer extends RingConsumer {
   /** The lane being read, and its tail as seen; `head` is what we believe its head to be. */
   #lane: number
   #laneAt = 0
+  #inVain = 0
   #tailSeen = 0
 
   constructor(words: Words, layout: RingLayout, index: number) {
@@ -120,7 +121,10 @@ export class MpmcConsumer extends RingConsumer {
 
   override peek(count = 1): number {
     let ready = (this.#tailSeen - this.head) | 0
-    if (ready === 0) ready = this.#findReady() // never the same lane twice while others wait
+    if (ready === 0) {
+      ready = this.#findReady() // never the same lane twice while others wait
+      if (ready === 0 && ++this.#inVain % looksInVain === 0 && this.look()) ready = this.#findReady()
+    }
     return ready < count ? ready : count
   }
 

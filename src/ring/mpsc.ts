@@ -17,7 +17,7 @@
  * Order holds for each producer, and not between producers. Alternatives and their figures: docs/design/060-rings.md.
  */
 import { invariant, shared, type Words } from '../base/index.js'
-import { RingConsumer } from './consumer.js'
+import { looksInVain, RingConsumer } from './consumer.js'
 import { laneAt, laneWordsOf, layOut, lowestBit, maskWords, type RingHandle, type RingLayout, type RingOptions } from './ring-layout.js'
 import { bytesOf, Ring } from './ring.js'
 import { shapeOf } from './spsc.js'
@@ -93,6 +93,7 @@ export class MpscConsumer extends RingConsumer {
   /** The lane being read, and its tail as seen. */
   #lane = 0
   #laneAt: number
+  #inVain = 0
   #tailSeen: number
 
   constructor(words: Words, layout: RingLayout, index: number) {
@@ -111,7 +112,10 @@ export class MpscConsumer extends RingConsumer {
 
   override peek(count = 1): number {
     let ready = (this.#tailSeen - this.head) | 0
-    if (ready === 0) ready = this.#visitNext() // never the same lane twice while others wait
+    if (ready === 0) {
+      ready = this.#visitNext() // never the same lane twice while others wait
+      if (ready === 0 && ++this.#inVain % looksInVain === 0 && this.#survey() > 0) ready = this.#visitNext()
+    }
     return ready < count ? ready : count
   }
 

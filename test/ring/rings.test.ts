@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { createPrng } from '../../src/base/index.js'
 import type { Ring, RingConsumer, RingProducer } from '../../src/ring/index.js'
+import { readLayout } from '../../src/ring/ring-layout.js'
 import { atomicsOf, type Kind, kinds, mpmcOf, mpscOf, ringAt } from './kinds.js'
 
 const seed = Number(process.env.PERCORE_SEED ?? Date.now() % 1_000_000)
@@ -301,6 +302,18 @@ for (const [name, kindOf] of [['mpsc', mpscOf], ['mpmc', (producers: number) => 
     }
     assert.deepEqual([...seen].filter(([who, count]) => who !== 3 && count !== 4), [])
     assert.equal(seen.size, 70)
+  })
+
+  test(`a consumer of an ${name} ring that only polls finds what a dead thread left unmarked`, () => {
+    const ring = kindOf(40).create({ capacity: 4, recordWords: 1 })
+    const consumer = ring.consumer()
+    ring.producer(35).push([7])
+    const { readyAt } = readLayout(name, ring.handle)
+    new Int32Array(ring.handle.buffer).fill(0, readyAt, readyAt + 2)
+    const into = new Int32Array(1)
+    let tries = 1
+    while (tries < 1000 && !consumer.pop(into)) tries++
+    assert.ok(into[0] === 7 && tries <= 64, `${tries} tries`)
   })
 
   test(`an ${name} ring refuses numbers of threads it cannot have`, () => {
