@@ -112,7 +112,7 @@ export class Exec {
     this.#now = clock
     this.#wheel = new Wheel(Math.floor(clock()))
     this.#sleeps = {
-      begin: (wait) => { wait.item = this.#wheel.timerAt(this.#wheel.set(Math.ceil(this.#now() + (wait.item as number)), wait, 0)) },
+      begin: (wait) => { wait.item = this.#wheel.timerAt(this.#setTimer(wait.item as number, wait, 0)) },
       leave: (wait) => { this.#wheel.cancel(wait.item as number) },
       undo: () => {},
     }
@@ -192,8 +192,15 @@ export class Exec {
     const { core } = this
     if (Number.isNaN(ms)) refuseNaN()
     const slot = core.spawnTimed(core.current, fn, arg)
-    this.#wheel.set(Math.ceil(this.#now() + ms), slot, core.slab.generation[slot])
+    this.#setTimer(ms, slot, core.slab.generation[slot])
     return core.slab.taskAt(slot)
+  }
+
+  /** Whoever rests until the next timer is told of one that is set outside a turn. */
+  #setTimer(ms: number, target: number | Wait<unknown>, generation: number): number {
+    const timer = this.#wheel.set(Math.ceil(this.#now() + ms), target, generation)
+    if ((this.core.attention & attention.idle) !== 0) this.core.announce()
+    return timer
   }
 
   /** A wait for `ms` milliseconds from when it begins; up to 1 ms longer, never shorter. */

@@ -11,6 +11,6 @@ export { Broadcast, Event, Gate, Oneshot, type Subscription, Watch } from './sig
 export type { StateOptions } from './state.js'
 export type { StateBlock, StateCounters, StateMemory, StateStrategyName } from './state-memory.js'
 export type { Result, Task } from './slab.js'
-export type { Parked, Wait, Waitable } from './wait.js'
+export { type Parked, parked, type Wait, type Waitable } from './wait.js'
 export { RemoteInbox, type RemoteWaker, Waker, type WakerToken, wakeRemote } from './waker.js'
 export type { ExecStats, GroupStats, Stall } from './stats.js'

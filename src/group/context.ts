@@ -4,6 +4,7 @@
  * Cost: a handler that declares no second parameter is given one context for all its tasks; any other gets its own, some 10 ns.
  */
 import type { SharedBlock } from '../codec/index.js'
+import type { Exec } from '../exec/index.js'
 import type { Running } from './called-off.js'
 import type { Context } from './handlers.js'
 
@@ -14,6 +15,7 @@ export interface WorkerScope {
   /** Set once, when the `init` hook has run. */
   state: unknown
   readonly alloc: (bytes: number) => SharedBlock
+  readonly exec: Exec
   readonly signalOf: (running: Running | undefined) => AbortSignal
   readonly report: (task: number, generation: number, progress: unknown) => boolean
 }
@@ -47,6 +49,10 @@ export class TaskContext implements Context<never> {
 
   get signal(): AbortSignal {
     return this.scope.signalOf(this.running)
+  }
+
+  get exec(): Exec {
+    return this.scope.exec
   }
 
   alloc(bytes: number): SharedBlock {

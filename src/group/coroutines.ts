@@ -1,29 +1,32 @@
 /**
- * Generators that run as coroutines on a worker: each `yield` is a point at which others may run, and a yielded promise is awaited, its
- * value being what the `yield` gives. They belong to the worker's thread.
+ * A worker's executor: what `ctx.exec` is, and what generator handlers run on. It turns in the worker's event loop, between the turns of
+ * the loop that runs tasks. It belongs to the worker's thread.
  *
- * Invariant: all coroutines together take at most about `sliceUs` of each turn of the event loop, one step longer than that at most, so
- * however many there are, tasks and timers wait no longer for them.
+ * Invariant: what the executor runs takes at most about `sliceUs` of each turn of the event loop, one step of a coroutine longer than that at
+ * most, so however many there are, tasks and timers wait no longer for them.
+ *
+ * In a generator handler a bare `yield` is a point at which others may run, a yielded promise is awaited, its value being what the
+ * `yield` gives, and `yield*` waits for whatever an executor can wait for.
  */
+import { type Coroutine, Exec, Oneshot, type Parked, parked } from '../exec/index.js'
 import type { Context, Handler } from './handlers.js'
 
-/** What all coroutines may take of one turn of the event loop, in µs: as long as a completion may stay unpublished. */
+/** What coroutines may take of one turn of the event loop, in µs: as long as a completion may stay unpublished. */
 const sliceUs = 100
 
 type AnyGenerator = Generator<unknown, unknown, unknown> | AsyncGenerator<unknown, unknown, unknown>
 
-interface Coroutine {
-  readonly generator: Generator<unknown, unknown, unknown>
-  /** What its `yield` gives, or throws, when it goes on. */
-  next: unknown
-  failed: boolean
-  readonly resolve: (value: unknown) => void
-  readonly reject: (error: unknown) => void
-}
-
 export class Coroutines {
-  #ready: Coroutine[] = []
-  #scheduled = false
+  #exec: Exec | undefined
+
+  /** Made when it is first asked for. */
+  get exec(): Exec {
+    if (this.#exec === undefined) {
+      this.#exec = new Exec()
+      this.#rest(this.#exec)
+    }
+    return this.#exec
+  }
 
   /** A handler whose generator is run to its end: its promise is that of what the generator returns. */
   wrap(handler: Handler): Handler {
@@ -36,56 +39,56 @@ export class Coroutines {
   /** Runs a generator to its end; the promise of what it returns. */
   run(generator: AnyGenerator): Promise<unknown> {
     if (isAsync(generator)) return finish(generator)
-    return new Promise((resolve, reject) => this.#goOn({ generator, next: undefined, failed: false, resolve, reject }))
-  }
-
-  #goOn(coroutine: Coroutine): void {
-    this.#ready.push(coroutine)
-    if (this.#scheduled) return
-    this.#scheduled = true
-    setImmediate(this.#turn)
+    const join = this.exec.fork(() => steps(generator))
+    return new Promise((resolve) => resolve(join))
   }
 
   readonly #turn = (): void => {
-    this.#scheduled = false
-    const deadline = performance.now() + sliceUs / 1000
-    const ready = this.#ready
-    this.#ready = []
-    let stepped = 0
-    while (stepped < ready.length) {
-      this.#step(ready[stepped++])
-      if (performance.now() > deadline) break
-    }
-    // Who had no turn goes before those that come back from theirs.
-    if (stepped < ready.length) this.#ready = [...ready.slice(stepped), ...this.#ready]
-    if (this.#ready.length > 0 && !this.#scheduled) {
-      this.#scheduled = true
+    const { exec } = this
+    exec.turn(sliceUs)
+    if (exec.hasWork()) setImmediate(this.#turn)
+    else this.#rest(exec)
+  }
+
+  /** Until a timer is due or a task becomes ready. */
+  #rest(exec: Exec): void {
+    const deadline = exec.nextDeadline()
+    const timer = deadline === Infinity ? undefined : setTimeout(() => { forget(); this.#turn() }, Math.max(0, deadline - performance.now()))
+    const forget = exec.whenWork(() => {
+      clearTimeout(timer)
       setImmediate(this.#turn)
+    })
+  }
+}
+
+/** A handler's generator as a coroutine of the executor, which knows nothing of promises that are yielded. */
+function* steps(generator: Generator<unknown, unknown, unknown>): Coroutine<unknown> {
+  let given: unknown
+  let failed = false
+  for (;;) {
+    const { done, value } = failed ? generator.throw(given) : generator.next(given)
+    if (done) return value
+    failed = false
+    given = undefined
+    if (value === parked) yield value as Parked
+    else if (isThenable(value)) {
+      try {
+        given = yield* settled(value)
+      } catch (error) {
+        given = error
+        failed = true
+      }
+    } else {
+      yield
+      given = value
     }
   }
+}
 
-  #step(coroutine: Coroutine): void {
-    const { generator, next, failed } = coroutine
-    try {
-      const { done, value } = failed ? generator.throw(next) : generator.next(next)
-      if (done) return coroutine.resolve(value)
-      coroutine.failed = false
-      coroutine.next = value
-      if (!isThenable(value)) return this.#goOn(coroutine)
-      value.then(
-        (given) => this.#settle(coroutine, given, false),
-        (error: unknown) => this.#settle(coroutine, error, true),
-      )
-    } catch (error) {
-      coroutine.reject(error)
-    }
-  }
-
-  #settle(coroutine: Coroutine, next: unknown, failed: boolean): void {
-    coroutine.next = next
-    coroutine.failed = failed
-    this.#goOn(coroutine)
-  }
+function settled(promise: PromiseLike<unknown>): Oneshot<unknown> {
+  const outcome = new Oneshot<unknown>()
+  promise.then((value) => outcome.resolve(value), (error: unknown) => outcome.reject(error))
+  return outcome
 }
 
 async function finish(generator: AsyncGenerator<unknown, unknown, unknown>): Promise<unknown> {

@@ -4,6 +4,7 @@
  */
 import { PercoreError } from '../base/index.js'
 import type { SharedBlock } from '../codec/index.js'
+import type { Exec } from '../exec/index.js'
 import { hooksKey, hooksOf, type WorkerHooks } from './hooks.js'
 
 /**
@@ -34,6 +35,11 @@ export interface Context<S = unknown> {
    * in a loop ask it now and then, which reads shared memory (some 50 ns) and works although no event gets in.
    */
   readonly signal: AbortSignal
+  /**
+   * The worker's executor: `yield* ctx.exec.sleep(5)` in a generator handler, or spawn tasks of your own. It has its turn between tasks, some
+   * 100 µs at a time. See `percore/exec`.
+   */
+  readonly exec: Exec
   /** A block of shared memory to fill and return: it moves to the caller without being copied. Throws ERR_PERCORE_OUT_OF_MEMORY. */
   alloc(bytes: number): SharedBlock
   /**

@@ -68,10 +68,12 @@ async function main(brief: WorkerBrief): Promise<void> {
   const handles = new CarrierEnd(brief.port, -1)
   const codec = createCodec(words, heap, { sheet: sheetAt(fabric, brief.worker + 1), carrier: carrierOf(() => handles) })
   const table = await loadHandlers(brief.module)
+  const coroutines = new Coroutines()
   const scope: WorkerScope = {
     worker: brief.worker,
     workerData: brief.workerData,
     state: undefined,
+    get exec() { return coroutines.exec },
     alloc: (bytes) => new SharedBlock(brief.buffer, heap.malloc(bytes), bytes, heap.free),
     signalOf: (running) => cancels.signalOf(running),
     report: (task, generation, progress) => reports.send(task, generation, progress),
@@ -95,7 +97,7 @@ async function main(brief: WorkerBrief): Promise<void> {
     return new TaskContext(scope, task, i32[at + descriptor.generation], running)
   }
 
-  const handlers = tableOf({ handlers: table.handlers, coroutines: new Coroutines(), streams, ownContext })
+  const handlers = tableOf({ handlers: table.handlers, coroutines, streams, ownContext })
   const loop = createLoop({
     i32,
     f64,

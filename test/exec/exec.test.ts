@@ -287,3 +287,21 @@ test('no atomic operation happens, whatever the tasks are', () => {
     runOut(exec, clock)
   }), 0)
 })
+
+test('a timer set between two turns, from a promise or from outside, wakes whoever rests', async () => {
+  const exec = new Exec()
+  const seen: string[] = []
+  await exec.run(async () => {
+    await exec.sleep(1)
+    seen.push('slept')
+    await exec.sleep(1)
+    seen.push('slept again')
+  })
+  await exec.run(() => new Promise<void>((resolve) => {
+    setTimeout(() => exec.after(1, () => {
+      seen.push('called')
+      resolve()
+    }), 5)
+  }))
+  assert.deepEqual(seen, ['slept', 'slept again', 'called'])
+})

@@ -1,5 +1,6 @@
 /** Handlers that give more than one thing: for the tests of streams and coroutines. */
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
+import type { Coroutine } from '../../src/exec/index.js'
 import { type Context, defineHandlers, type SharedBlock } from '../../src/index.js'
 
 /** What the workers show of themselves, shared with the test: items made, streams ended by `finally`. */
@@ -44,6 +45,12 @@ const handlers = defineHandlers({
     }
     return sum
   },
+  /** Waits on the worker's executor. */
+  *naps(count: number, ctx): Coroutine<number> {
+    for (let n = 0; n < count; n++) yield* ctx.exec.sleep(1)
+    return count
+  },
+  spawned: (value: number, ctx) => new Promise<number>((resolve) => { ctx.exec.after(2, () => resolve(value + 1)) }),
   list: () => [1, 2, 3],
   map: async () => new Map([['a', 1]]),
   readable: () => new ReadableStream<number>({

@@ -46,6 +46,15 @@ test('promises that a synchronous generator yields are awaited, and given back t
   assert.equal(await group.run('awaiting', 6), 21)
 })
 
+test('generator handlers wait on the executor of their worker, and handlers give it tasks of their own', async () => {
+  await using group = await start()
+  const naps = await Promise.all(Array.from({ length: 50 }, (_, n) => group.run('naps', n % 5)))
+  assert.deepEqual(naps, Array.from({ length: 50 }, (_, n) => n % 5))
+  await new Promise((resolve) => setTimeout(resolve, 20)) // the worker has gone to sleep
+  assert.equal(await group.run('spawned', 41), 42)
+  assert.equal(await group.run('naps', 3), 3)
+})
+
 test('whatever can be iterated is a stream; anything else is refused', async () => {
   await using group = await start()
   assert.deepEqual((await read(group.stream('list'))).items, [1, 2, 3])
