@@ -314,7 +314,7 @@ export class Core implements TaskHost {
     running.slot = slot
     const step = resume.call(generator)
     running.slot = -1
-    if (step.done === true) return this.#finish(slot, step.value)
+    if (step.done === true) return slab.flags[slot] === plain ? slab.retire(slot) : this.#finish(slot, step.value)
     slab.arg[slot] = slab.fn[slot] // its function, for its name
     slab.fn[slot] = generator
     slab.group[slot] = group.index
