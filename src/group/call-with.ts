@@ -1,5 +1,5 @@
 /** Makes the call that options ask for: with its guard, and with whoever listens to its reports. On the group's thread. */
-import { type Call, makeCall } from './call.js'
+import { type Call, type CallSpec, makeCall } from './call.js'
 import { type CallOptions, checkCallOptions, checkGuard } from './call-options.js'
 import { Guard, type GuardActions } from './guard.js'
 import type { Reports } from './reports.js'
@@ -18,11 +18,11 @@ export interface PreparedCall {
   dismiss(): void
 }
 
-/** Throws ERR_PERCORE_INVALID_OPTION. Nothing has begun then. */
+/** Throws ERR_PERCORE_INVALID_OPTION. Nothing has begun then. `base` is what the call is beside its options. */
 export function callWith(
-  parts: CallWithParts, handler: number, value: unknown, options: CallOptions, resolve: Resolve, reject: Reject | undefined,
+  parts: CallWithParts, handler: number, value: unknown, options: CallOptions, resolve: Resolve, reject: Reject | undefined, base?: CallSpec,
 ): PreparedCall {
-  const spec = checkCallOptions(options, parts.workers)
+  const spec = { ...checkCallOptions(options, parts.workers), ...base }
   const guard = checkGuard(options, value)
   const { listener } = spec
   if (listener !== undefined) {

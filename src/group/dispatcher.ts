@@ -18,6 +18,7 @@ import { backlog, doorbellMode, LaneConsumer, LaneProducer, recoverConsumed, rec
 import type { Balancer, LoadView, Placement } from './balance.js'
 import { anyWorker, type Call, type CallSpec, fail, failCall, makeCall } from './call.js'
 import { calledOff, mayBeCalledOff } from './called-off.js'
+import { type Chunk, isMany, type ManyMemory, readMany, writeChunk } from './many.js'
 import { type Fabric, laneAt, slotAt, slotLayout, tasksMax, taskWordsAt } from './fabric.js'
 import { Placer } from './placer.js'
 import { Poller } from './poller.js'
@@ -114,6 +115,7 @@ export class Dispatcher implements LoadView {
 
   readonly #slab: TaskSlab
   readonly #taskWordsAt: number
+  readonly #memory: ManyMemory
   readonly #waiting = new WaitingLines()
   readonly #pressure: Pressure
   #batch: Batch | undefined = new Batch()
@@ -144,6 +146,7 @@ export class Dispatcher implements LoadView {
     this.#i32 = i32
     this.#heap = parts.heap
     this.#codec = parts.codec
+    this.#memory = { i32, f64: fabric.words.f64, heap: parts.heap, codec: parts.codec }
     this.#depth = depth
     for (let worker = 0; worker < workers; worker++) {
       this.#lanes.push(new LaneProducer(i32, laneAt(fabric, worker, 'toWorker'), fabric.laneCapacity))
@@ -515,7 +518,7 @@ export class Dispatcher implements LoadView {
     const slot = lane.claim()
     if (slot < 0) invariant(false, 'a credit found its lane full')
     const task = this.#slab.next()
-    const tag = typeof value === 'number' ? this.#codec.encode(value, slot + payloadAt) : this.#encodeGuarded(value, slot + payloadAt)
+    const tag = typeof value === 'number' ? this.#codec.encode(value, slot + payloadAt) : this.#encodeGuarded(value, slot + payloadAt, flags)
     i32[slot + headAt] = handler | (tag << 16) | flags
     i32[slot + taskAt] = task
     i32[slot + generationAt] = this.#slab.words[task << 2]
@@ -532,10 +535,10 @@ export class Dispatcher implements LoadView {
   }
 
   /** Encoding runs the value's getters: a call made from inside one must wait, since the slot is claimed and not yet committed. */
-  #encodeGuarded(value: unknown, at: number): number {
+  #encodeGuarded(value: unknown, at: number, flags: number): number {
     this.#encoding = true
     try {
-      return this.#codec.encode(value, at)
+      return (flags & isMany) !== 0 ? writeChunk(this.#memory, value as Chunk, at) : this.#codec.encode(value, at)
     } finally {
       this.#encoding = false
     }
@@ -608,12 +611,12 @@ export class Dispatcher implements LoadView {
       const head = i32[slot + headAt]
       const task = i32[slot + taskAt]
       if (slab.words[task << 2] !== i32[slot + generationAt]) {
-        this.#codec.release(head >>> 16, slot + payloadAt)
+        this.#codec.release((head >>> 16) & 0xff, slot + payloadAt)
         continue
       }
       let failed = (head & 0xffff) === ok ? 0 : 1
       try {
-        values[settled] = this.#codec.decode(head >>> 16, slot + payloadAt)
+        values[settled] = head >>> 24 === 0 ? this.#codec.decode(head >>> 16, slot + payloadAt) : readMany(this.#memory, head, slot + payloadAt)
       } catch (error) {
         values[settled] = error // what a worker could send need not be what this thread can rebuild
         failed = 1

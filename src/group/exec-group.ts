@@ -11,9 +11,9 @@ import { type AuditReport, createHeap, type SharedHeap } from '../memory/index.j
 import { availableCores, epochMs, physicalCores } from '../platform/index.js'
 import { balance, type Balancer, type Placement } from './balance.js'
 import { carrierOf } from './carrier.js'
-import { type CallSpec, makeCall } from './call.js'
+import { anyWorker, type CallSpec, makeCall } from './call.js'
 import { callWith, type CallWithParts } from './call-with.js'
-import { type CallOptions, checkCallOptions, checkWorker } from './call-options.js'
+import { type CallOptions, checkCallOptions, checkGuard, checkWorker } from './call-options.js'
 import { Dispatcher } from './dispatcher.js'
 import { Elastic } from './elastic.js'
 import { createFabric, depthMax, type Fabric, memoryBytesMax, memoryBytesMin, sheetAt, slotAt, slotLayout, workersMax } from './fabric.js'
@@ -38,6 +38,7 @@ import type { PlacedOptions, PlacedWorker } from './placed.js'
 import { type WhenFull, whenFullPolicies } from './pressure.js'
 import { readStream, streamCreditsDefault, streamCreditsMax, type StreamOptions } from './stream.js'
 import { type Reject, rejectThrough, type Resolve } from './slab.js'
+import { runMany } from './run-many.js'
 import { Supervisor } from './supervisor.js'
 import { builtin, builtinNumber, namesByNumber, streamNumber } from './table.js'
 import { type ThreadOptions, threadSettings } from './threads.js'
@@ -219,6 +220,8 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   #namesByNumber: readonly string[] = []
   /** What calls with options are made with. */
   readonly #parts: CallWithParts
+  /** How large the chunks of `runMany` came to be, by handler. */
+  readonly #chunkSizes: (number | undefined)[] = []
   readonly #failed: (Reject | undefined)[] = []
   #closed = false
   #ended: Promise<void> | undefined
@@ -530,6 +533,57 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   }
 
   /**
+   * Runs a handler on every one of many values; one promise for all results, in the order of the values. Use it for values that are there
+   * already and results that are wanted together: it costs a promise for all instead of one each, and numbers cross over in blocks that the
+   * worker writes its results into. Use `map` for sources that are long or come in bit by bit.
+   *
+   * The values are shared among the workers as they work them off; with `worker` or `key` all go there. Options hold for the whole, and
+   * `retry` for each part of it. Rejects with the first failure, and starts no more values then.
+   *
+   * @throws PercoreError what `run` rejects with
+   *
+   * @example
+   * ```ts
+   * import { ExecGroup } from 'percore'
+   * import type handlers from './handlers.js'
+   *
+   * const group = await ExecGroup.start<typeof handlers>(new URL('./handlers.js', import.meta.url))
+   * console.log(await group.runMany('double', [1, 2, 3])) // [ 2, 4, 6 ]
+   * const doubled = await group.runMany('double', Float64Array.from({ length: 100_000 }, (_, i) => i / 2), { timeoutMs: 5000 })
+   * console.log(doubled.length, doubled[99_999]) // 100000 99999
+   * await group.close()
+   * ```
+   */
+  runMany<K extends HandlerName<H>>(name: K, values: ArrayLike<HandlerValue<H[K]>>, options?: CallOptions): Promise<HandlerResult<H[K]>[]>
+  async runMany(name: string, values: ArrayLike<unknown>, options: CallOptions = {}): Promise<unknown[]> {
+    const number = this.#numbers.get(name)
+    if (number === undefined || this.#closed) throw this.#cannotRun(name)
+    if (typeof values !== 'object' || values === null || !Number.isSafeInteger(values.length)) throw notArrayLike(values)
+    const { wanted } = checkCallOptions(options, this.workers)
+    checkGuard(options, undefined)
+    const isPlaced = options.worker !== undefined || options.key !== undefined
+    const all = Array.from({ length: this.workers }, (_, worker) => worker).filter((worker) => this.#dispatcher.serves(worker))
+    const workers = isPlaced || all.length === 0 ? [wanted ?? anyWorker] : all
+    const endsMs = options.timeoutMs === undefined ? undefined : performance.now() + options.timeoutMs
+    const send = (value: unknown, worker: number, flags: number, resolve: Resolve, reject: Reject): void => {
+      const rest = endsMs === undefined ? options : { ...options, timeoutMs: Math.max(0, endsMs - performance.now()) }
+      const { call } = callWith(this.#parts, number, value, rest, resolve, reject, { exempt: true, flags, ...(isPlaced ? {} : { wanted: worker }) })
+      if (call !== undefined) this.#dispatcher.place(call)
+    }
+    return new Promise((resolve, reject) => {
+      runMany({
+        send: (chunk, worker, resolve, reject) => send(chunk, worker, chunk.flag, resolve, reject),
+        sendOne: (value, worker, resolve, reject) => send(value, worker, 0, resolve, reject),
+        workers,
+        size: this.#chunkSizes[number],
+        sized: (size) => {
+          this.#chunkSizes[number] = size
+        },
+      }, values, resolve as Resolve, reject)
+    })
+  }
+
+  /**
    * Fire and forget: true when the task was taken, false when all workers are full. Use it when nobody needs the result: it costs no
    * promise, and says at once when to slow down. A failure is the event `failure`.
    *
@@ -827,6 +881,10 @@ function closedError(what: string): PercoreError {
 function noCallback(onResult: unknown, onError: unknown): PercoreError {
   const [name, value] = typeof onResult === 'function' ? ['onError', onError] : ['onResult', onResult]
   return new PercoreError('ERR_PERCORE_INVALID_OPTION', `${name} must be a function, not ${typeof value}. Use run for a promise, push for neither.`)
+}
+
+function notArrayLike(values: unknown): PercoreError {
+  return new PercoreError('ERR_PERCORE_INVALID_OPTION', `runMany takes an array of values, not ${typeof values}. For other sources use map.`)
 }
 
 function balancerOf(option: Balancer | Placement | undefined): Balancer | Placement {

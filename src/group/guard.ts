@@ -61,7 +61,7 @@ export class Guard {
     this.#resolve = resolve
     this.#reject = reject
     this.#attemptsLeft = spec.retry?.times ?? 0
-    const flagged = { ...callSpec, flags: mayBeCalledOff }
+    const flagged = { ...callSpec, flags: (callSpec.flags ?? 0) | mayBeCalledOff }
     this.#again = () => makeCall(handler, value, (result) => this.#succeeded(result), (error) => this.#failed(error), flagged)
     const { signal, timeoutMs } = spec
     if (signal?.aborted === true) this.#end(signal.reason)

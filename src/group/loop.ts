@@ -12,10 +12,11 @@
 import type { Codec } from '../codec/index.js'
 import type { LaneConsumer, LaneProducer } from '../ring/index.js'
 import type { SharedHeap } from '../memory/index.js'
-import { invariant } from '../base/index.js'
-import type { Cancels, Running } from './called-off.js'
+import { invariant, PercoreError } from '../base/index.js'
+import { type Cancels, mayBeCalledOff, type Running } from './called-off.js'
 import { slotLayout } from './fabric.js'
 import type { Context, Handler } from './handlers.js'
+import { isMany, manyValues, runOver } from './many.js'
 import { descriptor, status } from './task.js'
 
 /** Tasks taken at once: beyond 256 the batch no longer pays, and completions would come late. */
@@ -67,6 +68,7 @@ export interface LoopParts {
 
 export function createLoop(parts: LoopParts): Loop {
   const { i32, f64, slot, inbox, outbox, heap, codec, handlers, lends, context, cancels, instead, ringCaller } = parts
+  const memory = { i32, f64, heap, codec }
   const tasksAt = (slot + slotLayout.tasks) / 2
   const failuresAt = (slot + slotLayout.failures) / 2
   const costUs = new Float64Array(handlers.length)
@@ -105,7 +107,8 @@ export function createLoop(parts: LoopParts): Loop {
     }
   }
 
-  function complete(task: number, generation: number, result: unknown): void {
+  /** `flags` say that the result is an array of many, see many.ts. */
+  function complete(task: number, generation: number, result: unknown, flags = 0): void {
     const at = claim()
     let tag: number
     try {
@@ -114,7 +117,7 @@ export function createLoop(parts: LoopParts): Loop {
       const other = instead(result)
       return other === undefined ? fail(task, generation, error) : complete(task, generation, other)
     }
-    commit(at, status.ok | (tag << 16), task, generation)
+    commit(at, status.ok | (tag << 16) | flags, task, generation)
   }
 
   function fail(task: number, generation: number, error: unknown): void {
@@ -124,12 +127,12 @@ export function createLoop(parts: LoopParts): Loop {
     commit(at, status.failed | (tag << 16), task, generation)
   }
 
-  function completeLater(task: number, generation: number, result: PromiseLike<unknown>): void {
+  function completeLater(task: number, generation: number, result: PromiseLike<unknown>, flags = 0): void {
     outstanding++
     result.then(
       (value) => {
         outstanding--
-        complete(task, generation, value)
+        complete(task, generation, value, flags)
       },
       (error: unknown) => {
         outstanding--
@@ -157,8 +160,51 @@ export function createLoop(parts: LoopParts): Loop {
     } else complete(task, generation, result)
   }
 
-  /** A task that may be called off. */
+  /** A task of many values: its results take their places, or come as an array. Nobody waits for it behind what is done already. */
+  function runMany(at: number, head: number, task: number, generation: number, running: Running | undefined): void {
+    if (outbox.pending !== 0) publish()
+    const handler = handlers[head & 0xffff]
+    const start = performance.now()
+    let count = 0
+    try {
+      if (lends[head & 0xffff] !== 0) {
+        codec.release((head >>> 16) & 0xff, at + descriptor.payload)
+        throw oneAtATime()
+      }
+      const outcome = runOver(memory, head, at + descriptor.payload, (value) => {
+        count++
+        if (running !== undefined && cancels.isCalledOff(task)) throw calledOffMidway
+        return handler(value as never, context)
+      })
+      if (outcome.waits) {
+        const all = Promise.all(outcome.results)
+        if (running === undefined) completeLater(task, generation, all, manyValues)
+        else completeUnlessOver(running, all, manyValues)
+      } else {
+        if (running !== undefined) cancels.end(running)
+        if (outcome.inPlace) completeInPlace(at, head, task, generation)
+        else complete(task, generation, outcome.results, manyValues)
+      }
+    } catch (error) {
+      if (running !== undefined) cancels.end(running)
+      fail(task, generation, error)
+    }
+    if (count > 1) f64[tasksAt] += count - 1
+    spentUs += (performance.now() - start) * 1000
+    publish()
+  }
+
+  /** The block goes back as it came. */
+  function completeInPlace(from: number, head: number, task: number, generation: number): void {
+    const at = claim()
+    i32[at + descriptor.payload] = i32[from + descriptor.payload]
+    i32[at + descriptor.payload + 1] = i32[from + descriptor.payload + 1]
+    commit(at, status.ok | (head & (isMany | 0xff0000)), task, generation)
+  }
+
+  /** A task that may be called off, or has many values. */
   function runGuarded(at: number, head: number, task: number, generation: number): void {
+    if ((head & mayBeCalledOff) === 0) return runMany(at, head, task, generation, undefined)
     const tag = (head >>> 16) & 0xff
     if (cancels.isCalledOff(task)) {
       codec.release(tag, at + descriptor.payload)
@@ -166,6 +212,7 @@ export function createLoop(parts: LoopParts): Loop {
     }
     const handler = head & 0xffff
     const running = cancels.begin(task, generation)
+    if ((head & isMany) !== 0) return runMany(at, head, task, generation, running)
     let result: unknown
     try {
       const value = lends[handler] === 0 ? codec.decode(tag, at + descriptor.payload) : codec.lend(tag, at + descriptor.payload)
@@ -183,7 +230,7 @@ export function createLoop(parts: LoopParts): Loop {
   }
 
   /** It is outstanding until its promise settles, even when it was called off before: it may still be tidying up. */
-  function completeUnlessOver(running: Running, result: PromiseLike<unknown>): void {
+  function completeUnlessOver(running: Running, result: PromiseLike<unknown>, flags = 0): void {
     const { task, generation } = running
     outstanding++
     const end = (then: () => void): void => {
@@ -195,7 +242,7 @@ export function createLoop(parts: LoopParts): Loop {
     result.then(
       (value) => {
         outstanding--
-        end(() => complete(task, generation, value))
+        end(() => complete(task, generation, value, flags))
       },
       (error: unknown) => {
         outstanding--
@@ -206,6 +253,7 @@ export function createLoop(parts: LoopParts): Loop {
 
   function runMeasured(at: number, handler: number): void {
     untilSample[handler] = sampleEvery
+    if ((i32[at + descriptor.head] & isMany) !== 0) return run(at) // that measures itself
     const start = performance.now()
     run(at)
     const us = (performance.now() - start) * 1000
@@ -238,4 +286,11 @@ export function createLoop(parts: LoopParts): Loop {
   }
 
   return { turn, publish, spentUs: () => spentUs, hasWork: () => inbox.poll() > 0 || cancels.pending(), outstanding: () => outstanding, current: () => currentAt }
+}
+
+/** Thrown through a task of many values that was called off: nobody is told. */
+const calledOffMidway = new Error('called off')
+
+function oneAtATime(): PercoreError {
+  return new PercoreError('ERR_PERCORE_INVALID_OPTION', 'a handler made by view takes one value at a time. Use map, or run for each.')
 }

@@ -1,0 +1,102 @@
+/**
+ * The caller's end of `runMany`: one promise for many values, which travel in chunks. On the group's thread.
+ *
+ * Each worker is given two chunks, and another when one comes back: so whoever is faster does more. A chunk grows while chunks come back
+ * quickly and shrinks when they do not, so that a worker is not held for long whatever a value costs.
+ *
+ * Invariant: each value is in at most one chunk under way, and each result is written once. After the first failure nothing more is sent.
+ */
+import { PercoreError } from '../base/index.js'
+import { Chunk } from './many.js'
+import type { Reject, Resolve } from './slab.js'
+
+/** Chunks a worker has at a time: one runs while the other is on its way. */
+const chunksPerWorker = 2
+
+const chunkFirst = 32
+const chunkMax = 4096
+
+/** A chunk that comes back within this time might have been larger; one that takes longer than the other should be smaller. */
+const quickMs = 0.5
+const slowMs = 4
+
+export interface RunManyParts {
+  /** Sends a chunk to a worker, or where the call's options say. Throws what is wrong with the options. */
+  readonly send: (chunk: Chunk, worker: number, resolve: Resolve, reject: Reject) => void
+  /** Sends one value. */
+  readonly sendOne: (value: unknown, worker: number, resolve: Resolve, reject: Reject) => void
+  /** The workers to share the values: one, when the options name it or a key. */
+  readonly workers: readonly number[]
+  /** How large chunks for this handler last were. */
+  readonly size: number | undefined
+  readonly sized: (size: number) => void
+}
+
+export function runMany(parts: RunManyParts, values: ArrayLike<unknown>, resolve: Resolve, reject: Reject): void {
+  const { send, sendOne, workers, sized } = parts
+  const results: unknown[] = []
+  results.length = values.length
+  let size = Math.min(parts.size ?? chunkFirst, Math.max(1, Math.ceil(values.length / workers.length)))
+  let next = 0
+  let left = values.length
+  let over = false
+
+  function done(count: number): void {
+    left -= count
+    if (left > 0 || over) return
+    over = true
+    sized(size)
+    resolve(results)
+  }
+
+  function failed(error: unknown): void {
+    if (over) return
+    over = true
+    reject(error)
+  }
+
+  function adapt(ms: number, count: number): void {
+    if (ms < quickMs && count === size) size = Math.min(2 * size, chunkMax)
+    else if (ms > slowMs) size = Math.max(1, Math.min(size, Math.ceil(count / 2)))
+  }
+
+  function issue(worker: number): void {
+    if (next >= values.length || over) return
+    const from = next
+    const to = Math.min(next + size, values.length)
+    next = to
+    const chunk = new Chunk(values, from, to)
+    const start = performance.now()
+    send(
+      chunk,
+      worker,
+      (some) => {
+        adapt(performance.now() - start, to - from)
+        const array = some as unknown[]
+        for (let i = 0; i < array.length; i++) results[from + i] = array[i]
+        done(array.length)
+        issue(worker)
+      },
+      (error) => {
+        if (chunk.refused && error instanceof PercoreError && error.code === 'ERR_PERCORE_NOT_CLONEABLE') oneByOne(chunk, worker)
+        else failed(error)
+      },
+    )
+  }
+
+  /** Values that cannot be sent together may be sendable alone: a block that moves, for one. What cannot be, says so itself. */
+  function oneByOne(chunk: Chunk, worker: number): void {
+    let unsettled = chunk.to - chunk.from
+    for (let i = chunk.from; i < chunk.to; i++) {
+      const settle = (result: unknown): void => {
+        results[i] = result
+        done(1)
+        if (--unsettled === 0) issue(worker)
+      }
+      sendOne(values[i], worker, settle, failed)
+    }
+  }
+
+  if (values.length === 0) return resolve(results)
+  for (let round = 0; round < chunksPerWorker; round++) for (const worker of workers) issue(worker)
+}
