@@ -51,11 +51,16 @@ export interface CallOptions {
    * encoded anew; a SharedBlock can be sent only once.
    */
   readonly retry?: number | RetryOptions
+  /**
+   * `high`: goes before all others, while it waits and on its worker, where it waits for the task that runs and at most some 100 µs of those behind
+   * it. Not a promise of order: a call of high priority also overtakes others of its key. Default `normal`.
+   */
+  readonly priority?: 'high' | 'normal'
   /** Takes what the handler says with `ctx.report`, in order and before the result. What it throws is an uncaught exception. */
   readonly onReport?: (progress: unknown) => void
 }
 
-const known: readonly (keyof CallOptions)[] = ['key', 'worker', 'signal', 'timeoutMs', 'hard', 'retry', 'onReport']
+const known: readonly (keyof CallOptions)[] = ['key', 'worker', 'signal', 'timeoutMs', 'hard', 'retry', 'priority', 'onReport']
 
 /** Throws ERR_PERCORE_INVALID_OPTION, naming option and value. `workers` is how many there are. */
 export function checkCallOptions(options: CallOptions, workers: number): CallSpec {
@@ -63,13 +68,14 @@ export function checkCallOptions(options: CallOptions, workers: number): CallSpe
   for (const name in options) {
     if (!(known as readonly string[]).includes(name)) throw invalid(`a call has no option '${name}'. There are: ${known.join(', ')}`)
   }
-  const { key, worker, onReport } = options
+  const { key, worker, priority, onReport } = options
+  if (priority !== undefined && priority !== 'high' && priority !== 'normal') throw invalid(`priority must be high or normal, not ${String(priority)}`)
   if (onReport !== undefined && typeof onReport !== 'function') throw invalid(`onReport must be a function, not ${typeof onReport}`)
   if (worker !== undefined) {
     checkWorker(worker, workers)
     if (key !== undefined) throw invalid('a call cannot have both a key and a worker: the key chooses the worker. Pass one of them')
   }
-  return { key: key === undefined ? undefined : checkKey(key), wanted: worker ?? anyWorker, listener: onReport === undefined ? undefined : new ReportListener(onReport) }
+  return { key: key === undefined ? undefined : checkKey(key), wanted: worker ?? anyWorker, high: priority === 'high', listener: onReport === undefined ? undefined : new ReportListener(onReport) }
 }
 
 /** What guards a call, or undefined when nothing does. Throws ERR_PERCORE_INVALID_OPTION. */

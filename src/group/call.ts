@@ -18,6 +18,8 @@ export interface Call {
   readonly key: string | number | undefined
   /** The worker it names, or {@link anyWorker}. */
   readonly wanted: number
+  /** It goes before those that are not. */
+  readonly high: boolean
   /** It is one of a bounded number, which `maxQueue` does not limit. */
   readonly exempt: boolean
   /** Who listens to its progress. */
@@ -44,15 +46,16 @@ export interface CallSpec {
   readonly key?: string | number | undefined
   readonly exempt?: boolean
   readonly flags?: number
+  readonly high?: boolean
   readonly listener?: ReportListener | undefined
 }
 
 const plain: CallSpec = {}
 
 export function makeCall(handler: number, value: unknown, resolve: Resolve, reject: Reject | undefined, spec: CallSpec = plain): Call {
-  const { wanted = anyWorker, key, exempt = false, listener, flags = 0 } = spec
+  const { wanted = anyWorker, key, exempt = false, listener, flags = 0, high = false } = spec
   return {
-    handler, value, resolve, reject, key, wanted, exempt, listener, flags,
+    handler, value, resolve, reject, key, wanted, exempt, listener, flags, high,
     worker: anyWorker, turn: 0, waits: false, gone: false, task: -1, generation: 0, position: 0,
   }
 }

@@ -105,7 +105,9 @@ export class Dispatcher implements LoadView {
   readonly #balancer: Balancer | undefined
   readonly #depth: number
 
+  /** Lane w is that to worker w, lane w + {@link #highLanes} that of high priority. */
   readonly #lanes: LaneProducer[] = []
+  readonly #highLanes: number
   readonly #completions: LaneConsumer[] = []
   readonly #doorbells: number[] = []
   readonly #bells: (() => void)[] = []
@@ -140,6 +142,7 @@ export class Dispatcher implements LoadView {
     const { workers } = fabric
     const { i32 } = fabric.words
     this.workers = parts.workers
+    this.#highLanes = workers
     this.#open = parts.workers
     this.#streams = new Int32Array(workers)
     this.#fabric = fabric
@@ -154,11 +157,14 @@ export class Dispatcher implements LoadView {
       this.#doorbells.push(slotAt(worker + 1) + slotLayout.doorbell)
       this.#bells.push(() => threads.sendBell(worker))
     }
+    for (let worker = 0; worker < workers; worker++) {
+      this.#lanes.push(new LaneProducer(i32, laneAt(fabric, worker, 'highToWorker'), fabric.laneCapacity))
+    }
     this.#credits = new Int32Array(workers).fill(depth)
     this.#published = new Int32Array(workers)
     this.#lost = Array.from({ length: workers })
     for (let worker = parts.workers; worker < workers; worker++) this.shut(worker)
-    const reportLanes = this.#lanes.map((_, worker) => new LaneConsumer(i32, laneAt(fabric, worker, 'reports'), reportCapacity))
+    const reportLanes = this.#completions.map((_, worker) => new LaneConsumer(i32, laneAt(fabric, worker, 'reports'), reportCapacity))
     this.reports = new Reports(i32, reportLanes, parts.codec, slotAt(0) + slotLayout.listening)
     this.#slab = new TaskSlab(tasksMax(workers, fabric.laneCapacity))
     this.#taskWordsAt = taskWordsAt(fabric)
@@ -218,7 +224,7 @@ export class Dispatcher implements LoadView {
   call(handler: number, value: unknown, resolve: Resolve, reject: Reject | undefined, spec?: CallSpec): void {
     if (this.#waiting.length === 0 && !this.#encoding) {
       const worker = this.#balancer !== undefined ? this.#balancer.pick(this) : this.#placer.tryChoose(handler, value)
-      if (this.#credits[worker] > 0) return this.#submitOrReject(worker, handler, value, resolve, reject, 0)
+      if (this.#credits[worker] > 0) return this.#submitOrReject(worker, handler, value, resolve, reject)
     }
     this.place(makeCall(handler, value, resolve, reject, spec))
   }
@@ -228,7 +234,7 @@ export class Dispatcher implements LoadView {
     if (this.#waiting.length === 0 && !this.#encoding) {
       const worker = this.#balancer !== undefined ? this.#balancer.pick(this) : this.#placer.tryChoose(handler, value)
       if (this.#credits[worker] > 0) {
-        this.#submit(worker, handler, value, resolve, reject, 0)
+        this.#submit(worker, worker, handler, value, resolve, reject, 0)
         return true
       }
     }
@@ -240,7 +246,7 @@ export class Dispatcher implements LoadView {
     const worker = this.#workerFor(call)
     if (worker === undefined) return
     if (isPull(call) && this.#shut.has(worker)) return this.#placePull(worker, call)
-    if (worker !== anyWorker && this.#mayGo(worker)) return this.#submitWaiting(worker, call)
+    if (worker !== anyWorker && this.#mayGo(worker, call.high)) return this.#submitWaiting(worker, call)
     call.worker = worker
     if (this.#pressure.enqueue(call)) this.#scheduleFlush() // a call from inside a getter may find nothing in flight that would let it in
   }
@@ -248,10 +254,9 @@ export class Dispatcher implements LoadView {
   /** `tryCall` for a task that names its worker or has a key, or that found no room. */
   tryPlace(call: Call): boolean {
     const worker = this.#mustWait(call) ? anyWorker : this.#placer.place(call)
-    if (worker !== anyWorker && this.#mayGo(worker)) {
-      this.#prepare(worker, call)
+    if (worker !== anyWorker && this.#mayGo(worker, call.high)) {
       try {
-        this.#submit(worker, call.handler, call.value, call.resolve, call.reject, call.flags)
+        this.#submitCall(worker, call)
       } catch (error) {
         if (call.listener !== undefined) this.reports.end(call.listener)
         throw error
@@ -284,12 +289,18 @@ export class Dispatcher implements LoadView {
    */
   progress(call: Call): 'over' | 'queued' | 'started' | 'stuck' {
     if (!this.#isInFlight(call)) return 'over'
-    const started = startedOf(this.#i32, this.#lanes[call.worker].at)
-    const behind = (started - call.position) | 0
+    const lane = call.worker + (call.high ? this.#highLanes : 0)
+    const behind = (startedOf(this.#i32, this.#lanes[lane].at) - call.position) | 0
     if (behind <= 0) return 'queued'
     const slot = slotAt(call.worker + 1)
     const hasLooked = this.#i32[slot + slotLayout.calledOffSeen] === shared.load(this.#i32, slot + slotLayout.calledOff)
-    return behind === 1 && !hasLooked ? 'stuck' : 'started'
+    return behind === 1 && !hasLooked && !this.#lastIsInFlight(call.worker + (call.high ? 0 : this.#highLanes)) ? 'stuck' : 'started'
+  }
+
+  /** Whether the task that was last started in a lane has not come back: then it may be that one which holds the thread. */
+  #lastIsInFlight(lane: number): boolean {
+    const started = startedOf(this.#i32, this.#lanes[lane].at)
+    return this.#slab.heldBy(lane).some(({ position }) => ((position + 1) | 0) === started)
   }
 
   #isInFlight(call: Call): boolean {
@@ -334,27 +345,29 @@ export class Dispatcher implements LoadView {
    * `error`, what it had not started stays in its lane for its successor. Returns the lane index where that begins.
    */
   recover(worker: number, error: PercoreError): number {
-    const started = recoverConsumed(this.#i32, this.#lanes[worker].at)
+    const started = [worker, worker + this.#highLanes].map((lane) => recoverConsumed(this.#i32, this.#lanes[lane].at))
     recoverProduced(this.#i32, this.#completions[worker].at)
     recoverProduced(this.#i32, laneAt(this.#fabric, worker, 'reports'))
     while (this.#drainLane(worker, drainBatch) > 0);
-    this.#failWhere(worker, error, (position) => ((position - started) | 0) < 0)
+    this.#failWhere(worker, error, (position, high) => ((position - started[high]) | 0) < 0)
     this.#relieved()
     this.wake()
-    return started
+    return started[0]
   }
 
   /** The worker will not come back for long: all its tasks fail, and it is given no more until `reinstate`. Keys that were its go to others. */
   abandon(worker: number, error: PercoreError): void {
-    const lane = this.#lanes[worker]
-    lane.publish()
-    const leftOver = new LaneConsumer(this.#i32, lane.at, lane.capacity)
-    for (let left = leftOver.poll(); left > 0; left--) {
-      const slot = leftOver.peek()
-      this.#codec.release((this.#i32[slot + headAt] >>> 16) & 0xff, slot + payloadAt)
-      leftOver.advance()
+    for (const number of [worker, worker + this.#highLanes]) {
+      const lane = this.#lanes[number]
+      lane.publish()
+      const leftOver = new LaneConsumer(this.#i32, lane.at, lane.capacity)
+      for (let left = leftOver.poll(); left > 0; left--) {
+        const slot = leftOver.peek()
+        this.#codec.release((this.#i32[slot + headAt] >>> 16) & 0xff, slot + payloadAt)
+        leftOver.advance()
+      }
+      leftOver.release()
     }
-    leftOver.release()
     this.#lose(worker, error)
     for (const call of this.#waiting.takeOnly(worker)) this.place(call)
     this.#relieved()
@@ -480,18 +493,18 @@ export class Dispatcher implements LoadView {
 
   /** Calls from inside a getter wait, and so do those behind others for whom any worker will do. */
   #mustWait(call: Call): boolean {
-    return (this.#encoding || this.#waiting.anyLength > 0) && call.wanted === anyWorker && call.key === undefined && this.#balancer !== undefined
+    return (this.#encoding || this.#waiting.anyLength(call.high) > 0) && call.wanted === anyWorker && call.key === undefined && this.#balancer !== undefined
   }
 
   /** Whether a task for this worker may be pushed at once: there is room, and nobody was there before. */
-  #mayGo(worker: number): boolean {
-    return this.#credits[worker] > 0 && !this.#encoding && this.#waiting.onlyLength(worker) === 0
+  #mayGo(worker: number, high: boolean): boolean {
+    return this.#credits[worker] > 0 && !this.#encoding && this.#waiting.onlyLength(worker, high) === 0
   }
 
   /** How many more tasks can be pushed now: none behind calls that wait. */
   #roomFor(worker: number | undefined): number {
-    if (worker !== undefined) return this.#waiting.onlyLength(worker) > 0 ? 0 : this.room(worker)
-    if (this.#waiting.anyLength > 0) return 0
+    if (worker !== undefined) return this.#waiting.onlyLength(worker, false) > 0 ? 0 : this.room(worker)
+    if (this.#waiting.anyLength(false) > 0) return 0
     let room = 0
     for (let any = 0; any < this.workers; any++) room += this.room(any)
     return room
@@ -504,17 +517,17 @@ export class Dispatcher implements LoadView {
     return this.#lost[0]
   }
 
-  #submitOrReject(worker: number, handler: number, value: unknown, resolve: Resolve, reject: Reject | undefined, flags: number): void {
+  #submitOrReject(worker: number, handler: number, value: unknown, resolve: Resolve, reject: Reject | undefined): void {
     try {
-      this.#submit(worker, handler, value, resolve, reject, flags)
+      this.#submit(worker, worker, handler, value, resolve, reject, 0)
     } catch (error) {
       fail(resolve, reject, error)
     }
   }
 
-  #submit(worker: number, handler: number, value: unknown, resolve: Resolve, reject: Reject | undefined, flags: number): void {
+  #submit(number: number, worker: number, handler: number, value: unknown, resolve: Resolve, reject: Reject | undefined, flags: number): void {
     const i32 = this.#i32
-    const lane = this.#lanes[worker]
+    const lane = this.#lanes[number]
     const slot = lane.claim()
     if (slot < 0) invariant(false, 'a credit found its lane full')
     const task = this.#slab.next()
@@ -522,12 +535,12 @@ export class Dispatcher implements LoadView {
     i32[slot + headAt] = handler | (tag << 16) | flags
     i32[slot + taskAt] = task
     i32[slot + generationAt] = this.#slab.words[task << 2]
-    this.#slab.take(task, worker, lane.written, resolve, reject)
+    this.#slab.take(task, number, lane.written, resolve, reject)
     this.#credits[worker]--
     this.inFlightTotal++
     lane.commit()
     this.#scheduleFlush()
-    if (lane.pending >= publishBatch) {
+    if (lane.pending >= publishBatch || number >= this.#highLanes) {
       lane.publish()
       if (this.#published[worker]++ === 0) this.#ring(worker)
     }
@@ -642,9 +655,14 @@ export class Dispatcher implements LoadView {
     return most
   }
 
-  #failWhere(worker: number, error: PercoreError, chosen: (position: number) => boolean): void {
+  /** `high` is 1 for tasks of high priority, else 0. */
+  #failWhere(worker: number, error: PercoreError, chosen: (position: number, high: 0 | 1) => boolean): void {
+    for (const high of [1, 0] as const) this.#failIn(worker + high * this.#highLanes, worker, error, (position) => chosen(position, high))
+  }
+
+  #failIn(lane: number, worker: number, error: PercoreError, chosen: (position: number) => boolean): void {
     const slab = this.#slab
-    for (const { task, position } of slab.heldBy(worker)) {
+    for (const { task, position } of slab.heldBy(lane)) {
       if (!chosen(position)) continue
       const resolve = slab.resolve(task)
       const reject = slab.reject(task)
@@ -695,14 +713,23 @@ export class Dispatcher implements LoadView {
     call.worker = worker
     call.task = task
     call.generation = this.#slab.words[task << 2]
-    call.position = this.#lanes[worker].written
+    call.position = this.#lanes[worker + (call.high ? this.#highLanes : 0)].written
     if (call.listener !== undefined) this.reports.begin(call.listener, worker, task, call.generation)
     if ((call.flags & mayBeCalledOff) !== 0) this.#i32[this.#taskWordsAt + task] = calledOff.no
   }
 
-  readonly #submitWaiting = (worker: number, call: Call): void => {
+  #submitCall(worker: number, call: Call): void {
     this.#prepare(worker, call)
-    this.#submitOrReject(worker, call.handler, call.value, call.resolve, call.reject, call.flags)
+    const lane = worker + (call.high ? this.#highLanes : 0)
+    this.#submit(lane, worker, call.handler, call.value, call.resolve, call.reject, call.flags)
+  }
+
+  readonly #submitWaiting = (worker: number, call: Call): void => {
+    try {
+      this.#submitCall(worker, call)
+    } catch (error) {
+      failCall(call, error)
+    }
   }
 }
 

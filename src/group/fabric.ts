@@ -5,7 +5,7 @@
  * ```
  *  control block        64 words: magic, workers, lane capacity, byte offset of the heap
  *  thread slots         64 words each: doorbell line, state line, counters line (see below)
- *  lanes                per worker: slot 0 → worker, then worker → slot 0, then its reports
+ *  lanes                per worker: slot 0 → worker, then back, then slot 0 → worker with high priority, then its reports
  *  words of tasks       one per task of the caller: whether it was called off
  *  sheets               per thread slot: the shapes of the objects it sends (see src/codec), up to the heap
  *  heap                 the rest, from a page boundary
@@ -91,9 +91,9 @@ export function slotAt(slot: number): number {
   return controlWords + slot * slotWords
 }
 
-/** Word index of the lane from slot 0 to a worker (0 …), or back, or back for reports. */
-export function laneAt(fabric: Fabric, worker: number, way: 'toWorker' | 'fromWorker' | 'reports'): number {
-  const ways = { toWorker: 0, fromWorker: 1, reports: 2 } as const
+/** Word index of the lane from slot 0 to a worker (0 …), or back, or there with high priority, or back for reports. */
+export function laneAt(fabric: Fabric, worker: number, way: 'toWorker' | 'fromWorker' | 'highToWorker' | 'reports'): number {
+  const ways = { toWorker: 0, fromWorker: 1, highToWorker: 2, reports: 3 } as const
   return controlWords + (fabric.workers + 1) * slotWords + worker * lanesWords(fabric.laneCapacity) + ways[way] * laneWords(fabric.laneCapacity)
 }
 
@@ -114,7 +114,7 @@ export function tasksMax(workers: number, laneCapacity: number): number {
 
 /** Words of the lanes of one worker. */
 function lanesWords(laneCapacity: number): number {
-  return 2 * laneWords(laneCapacity) + laneWords(reportCapacity)
+  return 3 * laneWords(laneCapacity) + laneWords(reportCapacity)
 }
 
 /** A thread slot's sheet. A replaced worker's successor carries on in it. */
@@ -142,6 +142,7 @@ export function createFabric(workers: number, laneCapacity: number, memoryBytes?
   for (let worker = 0; worker < workers; worker++) {
     initLane(i32, laneAt(fabric, worker, 'toWorker'))
     initLane(i32, laneAt(fabric, worker, 'fromWorker'))
+    initLane(i32, laneAt(fabric, worker, 'highToWorker'))
     initLane(i32, laneAt(fabric, worker, 'reports'))
   }
   shared.store(i32, magicAt, magic)

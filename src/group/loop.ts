@@ -22,6 +22,9 @@ import { descriptor, status } from './task.js'
 /** Tasks taken at once: beyond 256 the batch no longer pays, and completions would come late. */
 const batchMax = 256
 
+/** Tasks of high priority run in a row before others have a turn. */
+const highMax = 64
+
 /** The oldest unpublished completion is never older than this, as far as the estimates know. */
 const publishAfterUs = 100
 
@@ -52,6 +55,8 @@ export interface LoopParts {
   /** Word index of this worker's thread slot. */
   readonly slot: number
   readonly inbox: LaneConsumer
+  /** Tasks of high priority. */
+  readonly highInbox?: LaneConsumer
   readonly outbox: LaneProducer
   readonly heap: SharedHeap
   readonly codec: Codec
@@ -67,7 +72,7 @@ export interface LoopParts {
 }
 
 export function createLoop(parts: LoopParts): Loop {
-  const { i32, f64, slot, inbox, outbox, heap, codec, handlers, lends, context, cancels, instead, ringCaller } = parts
+  const { i32, f64, slot, inbox, highInbox, outbox, heap, codec, handlers, lends, context, cancels, instead, ringCaller } = parts
   const memory = { i32, f64, heap, codec }
   const tasksAt = (slot + slotLayout.tasks) / 2
   const failuresAt = (slot + slotLayout.failures) / 2
@@ -77,6 +82,7 @@ export function createLoop(parts: LoopParts): Loop {
   let spentUs = 0
   let outstanding = 0
   let inBatch = false
+  let highTaken = 0
   let currentAt = 0
   let publishScheduled = false
 
@@ -84,6 +90,10 @@ export function createLoop(parts: LoopParts): Loop {
     publishScheduled = false
     unpublishedUs = 0
     inbox.release() // first: a completion gives the caller the right to push one more
+    if (highTaken > 0) {
+      highTaken = 0
+      highInbox?.release()
+    }
     if (outbox.pending === 0) return
     outbox.publish()
     ringCaller(inbox.poll() === 0)
@@ -260,20 +270,52 @@ export function createLoop(parts: LoopParts): Loop {
     costUs[handler] = us > costUs[handler] ? us : 0.75 * costUs[handler] + 0.25 * us
   }
 
+  /** Between two tasks of a batch that takes its time. */
+  function breathe(): void {
+    if (outbox.pending !== 0) publish()
+    if (highInbox !== undefined) runHigh(highInbox, Infinity)
+  }
+
+  /** Tasks of high priority that are there now; a flood of them still lets others have a turn. */
+  function runHigh(lane: LaneConsumer, budgetUs: number): number {
+    if (!lane.mayHaveMore()) return 0
+    const ready = lane.poll()
+    const most = ready < highMax ? ready : highMax
+    const outer = inBatch
+    const startUs = spentUs
+    inBatch = true
+    let count = 0
+    while (count < most && spentUs - startUs < budgetUs) {
+      const at = lane.peek()
+      const handler = i32[at + descriptor.head] & 0xffff
+      spentUs += costUs[handler] + overheadUs
+      lane.advance()
+      count++
+      highTaken++
+      if (--untilSample[handler] < 0) runMeasured(at, handler)
+      else run(at)
+    }
+    inBatch = outer
+    f64[tasksAt] += count
+    publish()
+    return count
+  }
+
   function turn(budgetUs: number): number {
     if (cancels.pending()) cancels.look()
+    spentUs = 0
+    const before = highInbox === undefined ? 0 : runHigh(highInbox, budgetUs)
     const ready = inbox.poll()
-    if (ready === 0) return 0
+    if (ready === 0) return before
     const most = ready < batchMax ? ready : batchMax
     let count = 0
-    spentUs = 0
     inBatch = true
     while (count < most && spentUs < budgetUs) {
       const at = inbox.peek()
       const handler = i32[at + descriptor.head] & 0xffff
       spentUs += costUs[handler] + overheadUs
       unpublishedUs += costUs[handler]
-      if (unpublishedUs > publishAfterUs && outbox.pending !== 0) publish()
+      if (unpublishedUs > publishAfterUs) breathe()
       inbox.advance()
       count++
       if (--untilSample[handler] < 0) runMeasured(at, handler)
@@ -282,10 +324,10 @@ export function createLoop(parts: LoopParts): Loop {
     inBatch = false
     f64[tasksAt] += count
     publish()
-    return count
+    return count + before
   }
 
-  return { turn, publish, spentUs: () => spentUs, hasWork: () => inbox.poll() > 0 || cancels.pending(), outstanding: () => outstanding, current: () => currentAt }
+  return { turn, publish, spentUs: () => spentUs, hasWork: () => inbox.poll() > 0 || (highInbox !== undefined && highInbox.poll() > 0) || cancels.pending(), outstanding: () => outstanding, current: () => currentAt }
 }
 
 /** Thrown through a task of many values that was called off: nobody is told. */

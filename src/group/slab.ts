@@ -6,7 +6,7 @@
  * that carries an older generation is of a task that was settled otherwise, and is ignored.
  *
  * ```
- *  words, four per task     generation │ position in its worker's lane │ worker, or −1 when free │ next free index
+ *  words, four per task     generation │ position in its worker's lane │ lane, or −1 when free │ next free index
  *  functions, two per task  resolve │ reject
  * ```
  *
@@ -25,7 +25,7 @@ export function rejectThrough(resolve: Resolve, error: unknown): void {
 }
 
 const positionAt = 1
-const workerAt = 2
+const laneAt = 2
 const nextFreeAt = 3
 const none = -1
 
@@ -47,12 +47,12 @@ export class TaskSlab {
   }
 
   /** Takes the index that `next` gave. */
-  take(task: number, worker: number, position: number, resolve: Resolve, reject: Reject | undefined): void {
+  take(task: number, lane: number, position: number, resolve: Resolve, reject: Reject | undefined): void {
     const { words } = this
     const at = task << 2
     this.#firstFree = words[at + nextFreeAt]
     words[at + positionAt] = position
-    words[at + workerAt] = worker
+    words[at + laneAt] = lane
     this.#functions[task << 1] = resolve
     if (reject !== undefined) this.#functions[(task << 1) + 1] = reject
   }
@@ -78,18 +78,18 @@ export class TaskSlab {
     const { words } = this
     const at = task << 2
     words[at]++
-    words[at + workerAt] = none
+    words[at + laneAt] = none
     words[at + nextFreeAt] = this.#firstFree
     this.#firstFree = task
     this.#functions[task << 1] = undefined
     if (this.#functions[(task << 1) + 1] !== undefined) this.#functions[(task << 1) + 1] = undefined
   }
 
-  /** The tasks that a worker holds, and where they lie in its lane. */
-  heldBy(worker: number): { readonly task: number, readonly position: number }[] {
+  /** The tasks that were pushed into a lane, as `take` was told, and where they lie in it. */
+  heldBy(lane: number): { readonly task: number, readonly position: number }[] {
     const held: { task: number, position: number }[] = []
     for (let task = 0; task < this.#used; task++) {
-      if (this.words[4 * task + workerAt] === worker) held.push({ task, position: this.words[4 * task + positionAt] })
+      if (this.words[4 * task + laneAt] === lane) held.push({ task, position: this.words[4 * task + positionAt] })
     }
     return held
   }
@@ -98,7 +98,7 @@ export class TaskSlab {
     const task = this.#used
     invariant(4 * task < this.words.length, 'more tasks in flight than there are credits')
     this.#used++
-    this.words[4 * task + workerAt] = none
+    this.words[4 * task + laneAt] = none
     this.words[4 * task + nextFreeAt] = none
     this.#functions.push(undefined, undefined)
     this.#firstFree = task

@@ -1,6 +1,6 @@
 /**
  * Calls that wait for a worker with room: one line for those that any worker may take, and one per worker for those that only it
- * may take, so that a full worker holds up nobody but its own. One thread.
+ * may take, so that a full worker holds up nobody but its own; and all that twice, for two priorities. One thread.
  *
  * Invariant: within a line, first come first served; `length` counts the calls of all lines that are not gone.
  */
@@ -61,13 +61,58 @@ class Line {
   }
 }
 
+/** The lines of one priority. */
+class Lines {
+  readonly any = new Line()
+  readonly #only = new Map<number, Line>()
+
+  only(worker: number): Line | undefined {
+    return this.#only.get(worker)
+  }
+
+  of(worker: number): Line {
+    if (worker === anyWorker) return this.any
+    let line = this.#only.get(worker)
+    if (line === undefined) {
+      line = new Line()
+      this.#only.set(worker, line)
+    }
+    return line
+  }
+
+  all(): Line[] {
+    return [...this.#only.values(), this.any]
+  }
+
+  oldestLimited(): Call | undefined {
+    let oldest: Call | undefined
+    for (const line of this.all()) {
+      const call = line.oldestLimited()
+      if (call !== undefined && (oldest === undefined || call.turn < oldest.turn)) oldest = call
+    }
+    return oldest
+  }
+
+  /** Those for one worker that came before that turn, as far as there is room. */
+  admitOnly(before: number, room: (worker: number) => boolean, admit: (worker: number, call: Call) => void): void {
+    for (const [worker, line] of this.#only) {
+      while (room(worker)) {
+        const first = line.first()
+        if (first === undefined || first.turn >= before) break
+        line.shift()
+        admit(worker, first)
+      }
+    }
+  }
+}
+
 export class WaitingLines {
   /** Calls waiting in all lines. */
   length = 0
   /** Of these, how many `maxQueue` limits. */
   limited = 0
-  readonly #any = new Line()
-  readonly #only = new Map<number, Line>()
+  readonly #high = new Lines()
+  readonly #normal = new Lines()
   #turns = 0
 
   push(call: Call): void {
@@ -75,75 +120,80 @@ export class WaitingLines {
     this.#enter(call)
   }
 
-  /** How many wait that any worker may take. */
-  get anyLength(): number {
-    return this.#any.length
+  /** How many wait that any worker may take, and that are not behind a call of that priority. */
+  anyLength(high: boolean): number {
+    return this.#high.any.length + (high ? 0 : this.#normal.any.length)
   }
 
-  /** How many wait for this worker alone. */
-  onlyLength(worker: number): number {
-    return this.#only.get(worker)?.length ?? 0
+  /** How many wait for this worker alone, and are not behind a call of that priority. */
+  onlyLength(worker: number, high: boolean): number {
+    return (this.#high.only(worker)?.length ?? 0) + (high ? 0 : (this.#normal.only(worker)?.length ?? 0))
   }
 
   /** Takes a waiting call out of its line. */
   remove(call: Call): void {
     call.gone = true
-    this.#lineOf(call.worker).length--
+    this.#lines(call).of(call.worker).length--
     this.#left(call)
   }
 
-  /** Takes out the call that has waited longest, of those that `maxQueue` limits. */
+  /** Takes out the call that has waited longest, of those that `maxQueue` limits: one of high priority only when there is no other. */
   removeOldest(): Call | undefined {
-    let oldest: Call | undefined
-    for (const line of [this.#any, ...this.#only.values()]) {
-      const call = line.oldestLimited()
-      if (call !== undefined && (oldest === undefined || call.turn < oldest.turn)) oldest = call
-    }
+    const oldest = this.#normal.oldestLimited() ?? this.#high.oldestLimited()
     if (oldest !== undefined) this.remove(oldest)
     return oldest
   }
 
   /**
-   * Lets calls in, oldest first as far as there is room for them. `place` says for which worker a call is that any may take
-   * ({@link anyWorker}: nobody has room; undefined: it has been settled instead); `room` whether that worker takes one now; `submit`
-   * gives it one. None of them may throw.
+   * Lets calls in, those of high priority first, else oldest first, as far as there is room for them. `place` says for which worker a
+   * call is that any may take ({@link anyWorker}: nobody has room; undefined: it has been settled instead); `room` whether that worker takes
+   * one now; `submit` gives it one. None of them may throw.
    */
   admit(place: (call: Call) => number | undefined, room: (worker: number) => boolean, submit: (worker: number, call: Call) => void): void {
-    for (;;) {
-      const first = this.#any.first()
-      this.#admitOnly(first?.turn ?? Infinity, room, submit)
-      if (first === undefined) return
-      const worker = place(first)
-      if (worker === anyWorker) return this.#admitOnly(Infinity, room, submit)
-      this.#any.shift()
-      this.#left(first)
-      if (worker === undefined) continue
-      if (room(worker)) submit(worker, first)
-      else {
-        first.worker = worker
-        this.#enter(first)
+    const admit = (worker: number, call: Call): void => {
+      this.#left(call)
+      submit(worker, call)
+    }
+    for (const lines of [this.#high, this.#normal]) {
+      for (;;) {
+        const first = lines.any.first()
+        lines.admitOnly(first?.turn ?? Infinity, room, admit)
+        if (first === undefined) break
+        const worker = place(first)
+        if (worker === anyWorker) {
+          lines.admitOnly(Infinity, room, admit)
+          break
+        }
+        lines.any.shift()
+        this.#left(first)
+        if (worker === undefined) continue
+        if (room(worker)) submit(worker, first)
+        else {
+          first.worker = worker
+          this.#enter(first)
+        }
       }
     }
   }
 
   /** Takes out every call that may not be served by anybody but this worker. */
   takeOnly(worker: number): Call[] {
-    return this.#take(this.#only.get(worker))
+    return this.#take([this.#high.only(worker), this.#normal.only(worker)])
   }
 
   /** Takes out every call. */
   takeAll(): Call[] {
-    return [...this.#only.values(), this.#any].flatMap((line) => this.#take(line))
+    return this.#take([...this.#high.all(), ...this.#normal.all()])
   }
 
-  #take(line: Line | undefined): Call[] {
-    const calls = line?.takeAll() ?? []
+  #take(lines: readonly (Line | undefined)[]): Call[] {
+    const calls = lines.flatMap((line) => line?.takeAll() ?? [])
     for (const call of calls) this.#left(call)
     return calls
   }
 
   #enter(call: Call): void {
-    this.#lineOf(call.worker).push(call)
+    this.#lines(call).of(call.worker).push(call)
     call.waits = true
     this.length++
     if (!call.exempt) this.limited++
@@ -155,26 +205,7 @@ export class WaitingLines {
     if (!call.exempt) this.limited--
   }
 
-  #lineOf(worker: number): Line {
-    if (worker === anyWorker) return this.#any
-    let line = this.#only.get(worker)
-    if (line === undefined) {
-      line = new Line()
-      this.#only.set(worker, line)
-    }
-    return line
-  }
-
-  #admitOnly(before: number, room: (worker: number) => boolean, submit: (worker: number, call: Call) => void): void {
-    if (this.length === this.#any.length) return
-    for (const [worker, line] of this.#only) {
-      while (room(worker)) {
-        const first = line.first()
-        if (first === undefined || first.turn >= before) break
-        line.shift()
-        this.#left(first)
-        submit(worker, first)
-      }
-    }
+  #lines(call: Call): Lines {
+    return call.high ? this.#high : this.#normal
   }
 }

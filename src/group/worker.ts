@@ -105,6 +105,7 @@ async function main(brief: WorkerBrief): Promise<void> {
     heap,
     codec,
     inbox: new LaneConsumer(i32, laneAt(fabric, brief.worker, 'toWorker'), laneCapacity),
+    highInbox: new LaneConsumer(i32, laneAt(fabric, brief.worker, 'highToWorker'), laneCapacity),
     outbox: new LaneProducer(i32, laneAt(fabric, brief.worker, 'fromWorker'), laneCapacity),
     handlers,
     lends: Uint8Array.from(handlers, (_, number) => (isView(table.handlers[number]) ? 1 : 0)),

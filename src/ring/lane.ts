@@ -234,6 +234,11 @@ export class LaneConsumer {
     return ready
   }
 
+  /** A hint for the price of a plain load: false may be old news, so look with `poll` before going to sleep. */
+  mayHaveMore(): boolean {
+    return this.i32[this.at + tailAt] !== this.head
+  }
+
   /** The word index of the next ready descriptor; only when `poll` said there is one. */
   peek(): number {
     return this.#slots + (this.head & this.#mask) * descriptorWords
