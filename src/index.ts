@@ -34,6 +34,7 @@ export {
   type Placement,
   type PushFailure,
   type RetryOptions,
+  type SyncOptions,
   type TaskView,
   type RecycleAfter,
   type StreamOptions,

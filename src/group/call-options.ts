@@ -60,6 +60,9 @@ export interface CallOptions {
   readonly onReport?: (progress: unknown) => void
 }
 
+/** What `ExecGroup.runSync` takes. */
+export type SyncOptions = Pick<CallOptions, 'worker' | 'key' | 'priority' | 'timeoutMs'>
+
 const known: readonly (keyof CallOptions)[] = ['key', 'worker', 'signal', 'timeoutMs', 'hard', 'retry', 'priority', 'onReport']
 
 /** Throws ERR_PERCORE_INVALID_OPTION, naming option and value. `workers` is how many there are. */

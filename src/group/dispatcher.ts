@@ -14,16 +14,18 @@
 import { invariant, PercoreError, shared } from '../base/index.js'
 import type { Codec } from '../codec/index.js'
 import type { SharedHeap } from '../memory/index.js'
+import { isThreadAlive } from '../platform/index.js'
 import { backlog, doorbellMode, LaneConsumer, LaneProducer, recoverConsumed, recoverProduced, ring, Sleeper, startedOf } from '../ring/index.js'
 import type { Balancer, LoadView, Placement } from './balance.js'
 import { anyWorker, type Call, type CallSpec, fail, failCall, makeCall } from './call.js'
 import { calledOff, mayBeCalledOff } from './called-off.js'
 import { type Chunk, isMany, type ManyMemory, readMany, writeChunk } from './many.js'
-import { type Fabric, laneAt, slotAt, slotLayout, tasksMax, taskWordsAt } from './fabric.js'
+import { type Fabric, laneAt, slotAt, slotLayout, slotState, tasksMax, taskWordsAt } from './fabric.js'
 import { Placer } from './placer.js'
 import { Poller } from './poller.js'
 import { Pressure, type PressureEvents, type WhenFull } from './pressure.js'
 import { reportCapacity, Reports } from './reports.js'
+import { endedError, waitFor } from './run-sync.js'
 import { type Reject, rejectThrough, type Resolve, TaskSlab } from './slab.js'
 import { descriptor, status } from './task.js'
 import { WaitingLines } from './waiting.js'
@@ -114,6 +116,9 @@ export class Dispatcher implements LoadView {
   readonly #credits: Int32Array
   readonly #lost: (PercoreError | undefined)[]
   readonly #poller: Poller
+  readonly #sleeper: Sleeper
+  /** Whether looking for a result takes no core from a worker. */
+  readonly #maySpin: boolean
 
   readonly #slab: TaskSlab
   readonly #taskWordsAt: number
@@ -179,8 +184,10 @@ export class Dispatcher implements LoadView {
       room: (worker) => this.#roomFor(worker),
       events: parts.events,
     })
+    this.#sleeper = new Sleeper(i32, slotAt(0) + slotLayout.doorbell, () => this.#completions.some((lane) => lane.poll() > 0) || this.reports.hasWork())
+    this.#maySpin = Math.min(workers, parts.cores) < parts.cores
     this.#poller = new Poller({
-      sleeper: new Sleeper(i32, slotAt(0) + slotLayout.doorbell, () => this.#completions.some((lane) => lane.poll() > 0) || this.reports.hasWork()),
+      sleeper: this.#sleeper,
       drain: () => this.#drain(),
       inFlight: () => this.inFlightTotal,
       coresAreShort: () => Math.min(this.inFlightTotal, this.workers) >= parts.cores,
@@ -305,6 +312,61 @@ export class Dispatcher implements LoadView {
 
   #isInFlight(call: Call): boolean {
     return call.task >= 0 && this.#slab.words[call.task << 2] === call.generation
+  }
+
+  /**
+   * Pushes a task and waits on this thread until it is settled. Calls that wait for room are let in meanwhile, and before it. `isSettled` says
+   * when it is. Throws ERR_PERCORE_TIMEOUT and ERR_PERCORE_WORKER_DIED; and what `place` would reject with before the task is pushed.
+   */
+  runSync(call: Call, timeoutMs: number, isSettled: () => boolean): 'done' | 'timed out' {
+    if (this.#encoding) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', 'runSync was called from a getter of a value that is being sent. Call it before.')
+    this.wake() // this thread may have been about to sleep in its event loop
+    const endsMs = performance.now() + timeoutMs
+    let worker = anyWorker
+    const find = (): boolean => {
+      worker = this.#placeOrThrow(call)
+      if (call.wanted === anyWorker && worker !== anyWorker && this.#hasEnded(worker)) worker = this.#anyAlive()
+      return worker !== anyWorker && this.#credits[worker] > 0
+    }
+    const drain = (): number => {
+      const settled = this.#drain()
+      if (settled > 0) this.#flush() // calls that were let in, or made by callbacks: no microtask will publish them
+      return settled
+    }
+    const parts = { sleeper: this.#sleeper, drain, maySpin: this.#maySpin }
+    const hasEnded = (): boolean => {
+      if (worker !== anyWorker) return this.#hasEnded(worker) || this.#threadIsGone(worker)
+      return this.#credits.every((_, any) => this.#hasEnded(any) || this.#threadIsGone(any))
+    }
+    while (!find()) {
+      this.#flush()
+      const outcome = waitFor({ ...parts, isSettled: find, hasEnded }, endsMs - performance.now())
+      if (outcome === 'timed out') return outcome
+      if (outcome === 'worker ended') throw endedError(worker)
+    }
+    if (this.#hasEnded(worker)) throw endedError(worker)
+    call.worker = worker
+    this.#submitCall(worker, call)
+    this.#flush()
+    const outcome = waitFor({ ...parts, isSettled, hasEnded }, endsMs - performance.now())
+    if (outcome === 'worker ended') throw endedError(worker)
+    return outcome
+  }
+
+  /** Whether a worker's thread has ended, and this thread may not have heard of it yet. */
+  #hasEnded(worker: number): boolean {
+    return shared.load(this.#i32, slotAt(worker + 1) + slotLayout.state) === slotState.ended
+  }
+
+  /** The same of one that could not say so, since it was killed: asks the operating system, some µs. */
+  #threadIsGone(worker: number): boolean {
+    const id = this.#i32[slotAt(worker + 1) + slotLayout.threadId]
+    return id !== 0 && !isThreadAlive(id)
+  }
+
+  #anyAlive(): number {
+    for (let worker = 0; worker < this.workers; worker++) if (this.#credits[worker] > 0 && !this.#hasEnded(worker)) return worker
+    return anyWorker
   }
 
   /** Tasks dropped since the group was started. */

@@ -13,7 +13,7 @@ import { balance, type Balancer, type Placement } from './balance.js'
 import { carrierOf } from './carrier.js'
 import { anyWorker, type CallSpec, makeCall } from './call.js'
 import { callWith, type CallWithParts } from './call-with.js'
-import { type CallOptions, checkCallOptions, checkGuard, checkWorker } from './call-options.js'
+import { type CallOptions, checkCallOptions, checkGuard, checkWorker, type SyncOptions } from './call-options.js'
 import { Dispatcher } from './dispatcher.js'
 import { Elastic } from './elastic.js'
 import { createFabric, depthMax, type Fabric, memoryBytesMax, memoryBytesMin, sheetAt, slotAt, slotLayout, workersMax } from './fabric.js'
@@ -39,6 +39,8 @@ import { type WhenFull, whenFullPolicies } from './pressure.js'
 import { readStream, streamCreditsDefault, streamCreditsMax, type StreamOptions } from './stream.js'
 import { type Reject, rejectThrough, type Resolve } from './slab.js'
 import { runMany } from './run-many.js'
+import { timeOut } from './guard.js'
+import { mayBeCalledOff } from './called-off.js'
 import { Supervisor } from './supervisor.js'
 import { builtin, builtinNumber, namesByNumber, streamNumber } from './table.js'
 import { type ThreadOptions, threadSettings } from './threads.js'
@@ -530,6 +532,45 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
       cancel: (worker, key) => ask(builtinNumber(builtin.cancel, count), key, { wanted: worker, exempt: true }),
       ended: (worker) => dispatcher.streamEnded(worker),
     }, credits)
+  }
+
+  /**
+   * Runs a handler and blocks this thread until it has ended; its result, or what it threw. Use it where no promise can be awaited: a getter, a
+   * callback that must answer, a script. Everything else on this thread stands still, other tasks' callbacks excepted, which are
+   * called as results come. Not for a server's main thread, and impossible on a browser's.
+   *
+   * Of the options, `worker`, `key`, `priority` and `timeoutMs`. A handler that is stuck when `timeoutMs` has passed is stopped as `run` does,
+   * once the event loop turns.
+   *
+   * @throws what `run` rejects with; ERR_PERCORE_WORKER_DIED also when the worker's thread ended and could not be replaced, as that needs the event loop
+   *
+   * @example
+   * ```ts
+   * import { ExecGroup } from 'percore'
+   * import type handlers from './handlers.js'
+   *
+   * const group = await ExecGroup.start<typeof handlers>(new URL('./handlers.js', import.meta.url))
+   * console.log(group.runSync('double', 21)) // 42
+   * await group.close()
+   * ```
+   */
+  runSync<K extends HandlerName<H>>(name: K, ...call: HandlerCall<H[K], SyncOptions>): HandlerResult<H[K]>
+  runSync(name: string, value?: unknown, options: SyncOptions = {}): unknown {
+    const number = this.#numbers.get(name)
+    if (number === undefined || this.#closed) throw this.#cannotRun(name)
+    const refused = ['signal', 'hard', 'retry', 'onReport'].find((option) => option in options)
+    if (refused !== undefined) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `runSync takes no ${refused}, as events do not get in while it waits. Use run.`)
+    const spec = checkCallOptions(options, this.workers)
+    const guard = checkGuard(options, undefined)
+    let outcome: { readonly value: unknown, readonly failed: boolean } | undefined
+    const settle = (failed: boolean) => (value: unknown): void => {
+      outcome = { value, failed }
+    }
+    const made = makeCall(number, value, settle(false), settle(true), { ...spec, flags: mayBeCalledOff })
+    const end = this.#dispatcher.runSync(made, options.timeoutMs ?? Number.POSITIVE_INFINITY, () => outcome !== undefined)
+    if (end === 'timed out' && guard !== undefined) throw timeOut(guard, this.#parts.actions, made)
+    if (outcome?.failed === true) throw outcome.value
+    return outcome?.value
   }
 
   /**

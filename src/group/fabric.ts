@@ -31,7 +31,7 @@ const sheetBytes = 32_768
 /** Where things are in a thread slot, in words from its start. The first line is its doorbell. */
 export const slotLayout = {
   doorbell: 0,
-  /** Written by the supervisor with atomics: a {@link slotState}. */
+  /** Written with atomics: a {@link slotState}. */
   state: 16,
   /** Written plainly by the slot's thread; counters are float64, at even words. */
   heapRecord: 32,
@@ -47,6 +47,8 @@ export const slotLayout = {
   calledOff: 20,
   /** The count that the worker has looked at. */
   calledOffSeen: 45,
+  /** The operating system's number of the slot's thread, where it has one. */
+  threadId: 46,
   /** In slot 0, written plainly by it before it publishes tasks: how many calls listen to reports. */
   listening: 44,
 } as const
@@ -54,7 +56,8 @@ export const slotLayout = {
 /** In `heapRecord`: this thread holds none. */
 export const noRecord = -1
 
-export const slotState = { vacant: 0, running: 1, closing: 2 } as const
+/** `ended` is written by the slot's thread as its last act, where it has one; its successor makes it `running` again. */
+export const slotState = { vacant: 0, running: 1, closing: 2, ended: 3 } as const
 
 /** The largest group: a thread slot has 8 bits in later protocols, and nobody has more cores than that in one machine. */
 export const workersMax = 256

@@ -113,29 +113,14 @@ export class Guard {
   }
 
   readonly #timedOut = (): void => {
-    const error = new PercoreError(
-      'ERR_PERCORE_TIMEOUT',
-      `the call took longer than its timeoutMs of ${this.#spec.timeoutMs}. Give it more time, or let the handler look at ctx.signal and end sooner.`,
-    )
+    const error = timedOutError(this.#spec)
     this.#callOff(error, calledOff.timedOut, `a call took longer than its timeoutMs of ${this.#spec.timeoutMs}`)
   }
 
   #callOff(error: unknown, why: number, what: string): void {
     const { call } = this
     this.#end(error)
-    if (call === undefined) return
-    this.#actions.callOff(call, why)
-    const stop = new PercoreError('ERR_PERCORE_WORKER_DIED', `${what}, so the thread was ended`)
-    const stopIf = (states: readonly string[]): boolean => {
-      if (!states.includes(this.#actions.progress(call))) return false
-      this.#actions.kill(call.worker, stop)
-      return true
-    }
-    const { hard, timeoutMs } = this.#spec
-    if (hard ? stopIf(['started', 'stuck']) : timeoutMs === undefined) return
-    if (this.#actions.progress(call) === 'over') return
-    // Even if it looked queued: its thread may have started it in the same moment.
-    setTimeout(() => stopIf(hard ? ['started', 'stuck'] : ['stuck']), graceMs)
+    if (call !== undefined) stop(this.#spec, this.#actions, call, why, what)
   }
 
   #end(error: unknown): void {
@@ -143,6 +128,33 @@ export class Guard {
     this.dismiss()
     fail(this.#resolve, this.#reject, error)
   }
+}
+
+/** A call that nobody guarded has run out of time: it is called off, and stopped if need be. What to tell whoever made it. */
+export function timeOut(spec: GuardSpec, actions: GuardActions, call: Call): PercoreError {
+  stop(spec, actions, call, calledOff.timedOut, `a call took longer than its timeoutMs of ${spec.timeoutMs}`)
+  return timedOutError(spec)
+}
+
+function timedOutError(spec: GuardSpec): PercoreError {
+  return new PercoreError(
+    'ERR_PERCORE_TIMEOUT',
+    `the call took longer than its timeoutMs of ${spec.timeoutMs}. Give it more time, or let the handler look at ctx.signal and end sooner.`,
+  )
+}
+
+/** Calls a task off, and replaces its worker if that is needed and wanted. */
+function stop(spec: GuardSpec, actions: GuardActions, call: Call, why: number, what: string): void {
+  const { hard, timeoutMs } = spec
+  const killable = hard ? ['started', 'stuck'] : ['stuck']
+  const killIf = (): boolean => {
+    if (!killable.includes(actions.progress(call))) return false
+    actions.kill(call.worker, new PercoreError('ERR_PERCORE_WORKER_DIED', `${what}, so the thread was ended`))
+    return true
+  }
+  actions.callOff(call, why)
+  if ((hard && killIf()) || (!hard && timeoutMs === undefined) || actions.progress(call) === 'over') return
+  setTimeout(killIf, graceMs) // even if it looked queued: its thread may have started it in the same moment
 }
 
 /** What is to be told when a signal is aborted. One listener for all, since Node takes many for a leak. */

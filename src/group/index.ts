@@ -1,6 +1,6 @@
 /** The group floor: workers behind a balancer. */
 export { balance, type Balancer, type LoadView, type Placement, type TaskView } from './balance.js'
-export type { CallOptions } from './call-options.js'
+export type { CallOptions, SyncOptions } from './call-options.js'
 export type { RetryOptions } from './guard.js'
 export { type DroppedTask, ExecGroup, type ExecGroupOptions, type GroupStats, type PushFailure, type WorkerStats } from './exec-group.js'
 export type { RecycleAfter } from './fatigue.js'

@@ -6,7 +6,7 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { type ErrorCode, PercoreError, shared } from '../base/index.js'
 import { createCodec, SharedBlock } from '../codec/index.js'
 import { attachHeap } from '../memory/index.js'
-import { epochMs } from '../platform/index.js'
+import { epochMs, osThreadId } from '../platform/index.js'
 import { LaneConsumer, LaneProducer, ring, Sleeper } from '../ring/index.js'
 import { CarrierEnd, carrierOf } from './carrier.js'
 import { Cancels } from './called-off.js'
@@ -67,6 +67,7 @@ async function main(brief: WorkerBrief): Promise<void> {
   i32[slot + slotLayout.heapRecord] = heap.record
   const handles = new CarrierEnd(brief.port, -1)
   const codec = createCodec(words, heap, { sheet: sheetAt(fabric, brief.worker + 1), carrier: carrierOf(() => handles) })
+  i32[slot + slotLayout.threadId] = osThreadId() ?? 0
   const table = await loadHandlers(brief.module)
   const coroutines = new Coroutines()
   const scope: WorkerScope = {
@@ -154,6 +155,12 @@ async function main(brief: WorkerBrief): Promise<void> {
     drainStandardStreams(() => process.exit())
   }
 
+  shared.compareExchange(i32, slot + slotLayout.state, slotState.ended, slotState.running)
+  process.on('exit', () => {
+    if (isClosing()) return
+    shared.store(i32, slot + slotLayout.state, slotState.ended)
+    ring(i32, callersDoorbell, sendBell) // whoever waits on that thread gets no event of it
+  })
   tidy(heap, () => f64[idleSinceAt] !== 0, isClosing)
   port?.on('message', wake)
   say({ names: table.names })

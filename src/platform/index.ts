@@ -4,4 +4,4 @@ export { availableCores, availableCpus, parseCpuList, physicalCores, pinOrder } 
 export { niceMax, niceMin, setNice } from './nice.js'
 export { pinThread } from './pin.js'
 export { nameThread } from './thread-name.js'
-export { osThreadId } from './thread-id.js'
+export { isThreadAlive, osThreadId } from './thread-id.js'
