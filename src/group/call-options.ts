@@ -38,7 +38,7 @@ export interface CallOptions {
   readonly signal?: AbortSignal
   /**
    * Rejects with ERR_PERCORE_TIMEOUT so many ms after the call was made, waiting and further attempts included; the task ends as with
-   * `signal`. If its handler then keeps the thread for another 100 ms, the worker is replaced.
+   * `signal`. If its handler then keeps the thread for another 250 ms, the worker is replaced.
    */
   readonly timeoutMs?: number
   /**

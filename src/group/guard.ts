@@ -36,10 +36,12 @@ export interface GuardActions {
 }
 
 /**
- * How long a handler that was called off may keep its thread from looking up before it is taken for stuck: longer than a thread that is
- * alive waits for a core on a busy machine, and short beside the time that was already given to it.
+ * How long a handler that was called off may keep its thread from looking up before it is taken for stuck: 250 ms, longer than a thread that is
+ * alive waits for a core on a busy machine, and short beside a time-out. Looked at several times, since one timer is late
+ * when the whole process was stopped, and then the thread has had no time at all.
  */
-const graceMs = 100
+const graceLooks = 5
+const gracePauseMs = 50
 
 export class Guard {
   /** The attempt under way; undefined when there is none. */
@@ -154,7 +156,14 @@ function stop(spec: GuardSpec, actions: GuardActions, call: Call, why: number, w
   }
   actions.callOff(call, why)
   if ((hard && killIf()) || (!hard && timeoutMs === undefined) || actions.progress(call) === 'over') return
-  setTimeout(killIf, graceMs) // even if it looked queued: its thread may have started it in the same moment
+  // Even if it looked queued: its thread may have started it in the same moment.
+  let looks = 0
+  const look = (): void => {
+    if (!killable.includes(actions.progress(call))) return
+    if (++looks < graceLooks) setTimeout(look, gracePauseMs)
+    else killIf()
+  }
+  setTimeout(look, gracePauseMs)
 }
 
 /** What is to be told when a signal is aborted. One listener for all, since Node takes many for a leak. */
