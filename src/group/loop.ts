@@ -19,6 +19,10 @@ import type { Context, Handler } from './handlers.js'
 import { isMany, manyValues, runOver } from './many.js'
 import { descriptor, status } from './task.js'
 
+// Not folded when they are imported, see dispatcher.ts.
+const { head: headAt, task: taskAt, generation: generationAt, payload: payloadAt } = descriptor
+const { ok, failed } = status
+
 /** Tasks taken at once: beyond 256 the batch no longer pays, and completions would come late. */
 const batchMax = 256
 
@@ -107,9 +111,9 @@ export function createLoop(parts: LoopParts): Loop {
   }
 
   function commit(at: number, head: number, task: number, generation: number): void {
-    i32[at + descriptor.head] = head
-    i32[at + descriptor.task] = task
-    i32[at + descriptor.generation] = generation
+    i32[at + headAt] = head
+    i32[at + taskAt] = task
+    i32[at + generationAt] = generation
     outbox.commit()
     if (!inBatch && !publishScheduled) {
       publishScheduled = true
@@ -122,19 +126,19 @@ export function createLoop(parts: LoopParts): Loop {
     const at = claim()
     let tag: number
     try {
-      tag = codec.encode(result, at + descriptor.payload)
+      tag = codec.encode(result, at + payloadAt)
     } catch (error) {
       const other = instead(result)
       return other === undefined ? fail(task, generation, error) : complete(task, generation, other)
     }
-    commit(at, status.ok | (tag << 16) | flags, task, generation)
+    commit(at, ok | (tag << 16) | flags, task, generation)
   }
 
   function fail(task: number, generation: number, error: unknown): void {
     const at = claim()
     f64[failuresAt]++
-    const tag = codec.encodeError(error, at + descriptor.payload)
-    commit(at, status.failed | (tag << 16), task, generation)
+    const tag = codec.encodeError(error, at + payloadAt)
+    commit(at, failed | (tag << 16), task, generation)
   }
 
   function completeLater(task: number, generation: number, result: PromiseLike<unknown>, flags = 0): void {
@@ -153,14 +157,14 @@ export function createLoop(parts: LoopParts): Loop {
 
   function run(at: number): void {
     currentAt = at
-    const head = i32[at + descriptor.head]
-    const task = i32[at + descriptor.task]
-    const generation = i32[at + descriptor.generation]
+    const head = i32[at + headAt]
+    const task = i32[at + taskAt]
+    const generation = i32[at + generationAt]
     if (head >>> 24 !== 0) return runGuarded(at, head, task, generation)
     const handler = head & 0xffff
     let result: unknown
     try {
-      const value = lends[handler] === 0 ? codec.decode(head >>> 16, at + descriptor.payload) : codec.lend(head >>> 16, at + descriptor.payload)
+      const value = lends[handler] === 0 ? codec.decode(head >>> 16, at + payloadAt) : codec.lend(head >>> 16, at + payloadAt)
       result = handlers[handler](value as never, context)
     } catch (error) {
       return fail(task, generation, error)
@@ -178,10 +182,10 @@ export function createLoop(parts: LoopParts): Loop {
     let count = 0
     try {
       if (lends[head & 0xffff] !== 0) {
-        codec.release((head >>> 16) & 0xff, at + descriptor.payload)
+        codec.release((head >>> 16) & 0xff, at + payloadAt)
         throw oneAtATime()
       }
-      const outcome = runOver(memory, head, at + descriptor.payload, (value) => {
+      const outcome = runOver(memory, head, at + payloadAt, (value) => {
         count++
         if (running !== undefined && cancels.isCalledOff(task)) throw calledOffMidway
         return handler(value as never, context)
@@ -207,9 +211,9 @@ export function createLoop(parts: LoopParts): Loop {
   /** The block goes back as it came. */
   function completeInPlace(from: number, head: number, task: number, generation: number): void {
     const at = claim()
-    i32[at + descriptor.payload] = i32[from + descriptor.payload]
-    i32[at + descriptor.payload + 1] = i32[from + descriptor.payload + 1]
-    commit(at, status.ok | (head & (isMany | 0xff0000)), task, generation)
+    i32[at + payloadAt] = i32[from + payloadAt]
+    i32[at + payloadAt + 1] = i32[from + payloadAt + 1]
+    commit(at, ok | (head & (isMany | 0xff0000)), task, generation)
   }
 
   /** A task that may be called off, or has many values. */
@@ -217,7 +221,7 @@ export function createLoop(parts: LoopParts): Loop {
     if ((head & mayBeCalledOff) === 0) return runMany(at, head, task, generation, undefined)
     const tag = (head >>> 16) & 0xff
     if (cancels.isCalledOff(task)) {
-      codec.release(tag, at + descriptor.payload)
+      codec.release(tag, at + payloadAt)
       return complete(task, generation, undefined) // nobody waits for it, but its credit must go back
     }
     const handler = head & 0xffff
@@ -225,7 +229,7 @@ export function createLoop(parts: LoopParts): Loop {
     if ((head & isMany) !== 0) return runMany(at, head, task, generation, running)
     let result: unknown
     try {
-      const value = lends[handler] === 0 ? codec.decode(tag, at + descriptor.payload) : codec.lend(tag, at + descriptor.payload)
+      const value = lends[handler] === 0 ? codec.decode(tag, at + payloadAt) : codec.lend(tag, at + payloadAt)
       result = handlers[handler](value as never, context)
     } catch (error) {
       cancels.end(running)
@@ -263,7 +267,7 @@ export function createLoop(parts: LoopParts): Loop {
 
   function runMeasured(at: number, handler: number): void {
     untilSample[handler] = sampleEvery
-    if ((i32[at + descriptor.head] & isMany) !== 0) return run(at) // that measures itself
+    if ((i32[at + headAt] & isMany) !== 0) return run(at) // that measures itself
     const start = performance.now()
     run(at)
     const us = (performance.now() - start) * 1000
@@ -287,7 +291,7 @@ export function createLoop(parts: LoopParts): Loop {
     let count = 0
     while (count < most && spentUs - startUs < budgetUs) {
       const at = lane.peek()
-      const handler = i32[at + descriptor.head] & 0xffff
+      const handler = i32[at + headAt] & 0xffff
       spentUs += costUs[handler] + overheadUs
       lane.advance()
       count++
@@ -312,7 +316,7 @@ export function createLoop(parts: LoopParts): Loop {
     inBatch = true
     while (count < most && spentUs < budgetUs) {
       const at = inbox.peek()
-      const handler = i32[at + descriptor.head] & 0xffff
+      const handler = i32[at + headAt] & 0xffff
       spentUs += costUs[handler] + overheadUs
       unpublishedUs += costUs[handler]
       if (unpublishedUs > publishAfterUs) breathe()
