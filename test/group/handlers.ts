@@ -20,6 +20,12 @@ const handlers = defineHandlers({
     const log = ctx.workerData as Int32Array
     log[1 + Atomics.add(log, 0, 1)] = n
   },
+  /** Logs that it has started, and keeps its thread. */
+  hold(_: undefined, ctx): never {
+    const log = ctx.workerData as Int32Array
+    log[0]++
+    for (;;);
+  },
   /** Keeps its thread until it is called off; logs the name of the reason's length. */
   heedInLoop(_: undefined, ctx) {
     const log = ctx.workerData as Int32Array
