@@ -208,7 +208,7 @@ export class Dispatcher implements LoadView {
 
   /** How many of its tasks this worker has not started. */
   backlog(worker: number): number {
-    return backlog(this.#i32, this.#lanes[worker].at)
+    return backlog(this.#i32, this.#lanes[worker].at) + backlog(this.#i32, this.#lanes[worker + this.#highLanes].at)
   }
 
   isAwake(worker: number): boolean {
