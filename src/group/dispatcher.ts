@@ -336,7 +336,8 @@ export class Dispatcher implements LoadView {
     const parts = { sleeper: this.#sleeper, drain, maySpin: this.#maySpin }
     const hasEnded = (): boolean => {
       if (worker !== anyWorker) return this.#hasEnded(worker) || this.#threadIsGone(worker)
-      return this.#credits.every((_, any) => this.#hasEnded(any) || this.#threadIsGone(any))
+      for (let any = 0; any < this.workers; any++) if (!this.#hasEnded(any) && !this.#threadIsGone(any)) return false
+      return true
     }
     while (!find()) {
       this.#flush()
