@@ -4,6 +4,7 @@
  *
  * The invariant: a sample is the time from the call of `run` to the continuation after its promise, one clock read per task.
  */
+import { cpuPercentDuring, delay, settleMs } from './cpu.js'
 import { assertEchoes, runTasks, warmUpClock } from './driver.js'
 import type { Bench, Reading } from './harness/contract.js'
 import { quantile } from './harness/stats.js'
@@ -75,13 +76,6 @@ async function sample(pool: Pool, durationMs: number, samples: Float64Array): Pr
 /** CPU of the whole process while a pool that has just worked has nothing to do. */
 async function measureIdle(pool: Pool, idleMs: number): Promise<Reading[]> {
   await runTasks(pool, payload, 2000, 64)
-  // The tail of the work (a spin before parking, a garbage collection) is not idleness.
-  await delay(200)
-  const startMs = performance.now()
-  const start = process.cpuUsage()
-  await delay(idleMs)
-  const cpu = process.cpuUsage(start)
-  return [{ metric: 'cpu_percent', value: (cpu.user + cpu.system) / 1000 / (performance.now() - startMs) * 100 }]
+  await delay(settleMs)
+  return [{ metric: 'cpu_percent', value: await cpuPercentDuring(() => delay(idleMs)) }]
 }
-
-const delay = (ms: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, ms) })

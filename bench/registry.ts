@@ -12,10 +12,11 @@ import { bench as midLarge } from './memory/mid-large.js'
 import { bench as mixed } from './memory/mixed.js'
 import { bench as producerConsumer } from './memory/producer-consumer.js'
 import { bench as spawnBlocks } from './memory/spawn-blocks.js'
+import { bench as paced } from './paced.js'
 import { bench as ring } from './ring.js'
 import { bench as run } from './run.js'
 
 /** In the order in which they run and are listed. */
 export const benches: readonly Bench[] = [
-  group, latency, breakEven, run, ring, larson, mixed, midLarge, producerConsumer, spawnBlocks, grow, taskSpawn, taskSwitch, rmq,
+  group, latency, breakEven, paced, run, ring, larson, mixed, midLarge, producerConsumer, spawnBlocks, grow, taskSpawn, taskSwitch, rmq,
 ]

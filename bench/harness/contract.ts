@@ -18,6 +18,7 @@ export const metrics = {
   cpu_us_per_task: { unit: 'us', better: 'less' },
   cpu_s: { unit: 's', better: 'less' },
   cpu_percent: { unit: '%', better: 'less' },
+  idle_cpu_percent: { unit: '%', better: 'less' },
   latency_us_p50: { unit: 'us', better: 'less' },
   latency_us_p99: { unit: 'us', better: 'less' },
   latency_us_p999: { unit: 'us', better: 'less' },

@@ -18,6 +18,7 @@ const titles: Partial<Record<Metric, string>> = {
   cpu_us_per_task: 'CPU µs/task',
   cpu_s: 'CPU s',
   cpu_percent: 'CPU %',
+  idle_cpu_percent: 'idle CPU %',
   latency_us_p50: 'p50 µs',
   latency_us_p99: 'p99 µs',
   latency_us_p999: 'p99.9 µs',

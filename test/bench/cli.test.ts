@@ -22,7 +22,7 @@ test('an unknown bench exits 2 and names those there are', () => {
   const { code, stdout, stderr } = percoreBench('group', 'gruop')
   assert.equal(code, 2)
   assert.equal(stdout, '')
-  assert.match(stderr, /no bench named 'gruop'; there are group, latency, break-even, run/)
+  assert.match(stderr, /no bench named 'gruop'; there are group, latency, break-even, paced, run/)
 })
 
 test('bad options exit 2 and say what is possible', () => {
@@ -45,6 +45,7 @@ test('help lists the benches and exits 0', () => {
   const { code, stdout } = percoreBench('--help')
   assert.equal(code, 0)
   assert.match(stdout, /break-even +the smallest task/)
+  assert.match(stdout, /paced +one task every millisecond/)
 })
 
 test('a tiny group bench prints JSON lines only, for the params asked for', () => {

@@ -1,0 +1,5 @@
+/** The worker script of workerpool: the handlers of everybody else, registered. Worker thread. */
+import workerpool from 'workerpool'
+import { echo, spin } from '../handlers.js'
+
+workerpool.worker({ echo, spin })
