@@ -5,9 +5,13 @@
  * The invariant: both run the same handlers as everybody else, from one worker script.
  */
 import { fileURLToPath } from 'node:url'
+import { delay } from '../cpu.js'
 import type { PoolSubject } from './pool.js'
 
 const workerFile = fileURLToPath(new URL('./poolifier-worker.js', import.meta.url))
+
+/** Now and then `destroy` waits for the end of a thread that has ended already, without end. */
+const patienceMs = 1000
 
 /** Its defaults. */
 export const poolifier: PoolSubject = {
@@ -16,7 +20,7 @@ export const poolifier: PoolSubject = {
   start: ({ workers, handler }) => startPoolifier(workers, handler, {}),
 }
 
-/** Workers in turn instead of by a comparison. It keeps its events: without them it never finishes closing. */
+/** Workers in turn instead of by a comparison. */
 export const poolifierTuned: PoolSubject = {
   subject: 'poolifier-tuned',
   needs: 'poolifier',
@@ -26,5 +30,5 @@ export const poolifierTuned: PoolSubject = {
 async function startPoolifier(workers: number, handler: string, options: object): ReturnType<PoolSubject['start']> {
   const { FixedThreadPool } = await import('poolifier')
   const pool = new FixedThreadPool(workers, workerFile, options)
-  return { run: (value) => pool.execute(value, handler), close: () => pool.destroy() }
+  return { run: (value) => pool.execute(value, handler), close: () => Promise.race([pool.destroy(), delay(patienceMs)]) }
 }
