@@ -41,6 +41,8 @@ export {
   type ThreadOptions,
   view,
   type WhenFull,
+  type MainHandlers,
+  type WorkerGroup,
   type WorkerHooks,
   type WorkerResourceLimits,
   type WorkerStats,

@@ -6,7 +6,7 @@
 import type { SharedBlock } from '../codec/index.js'
 import type { Exec } from '../exec/index.js'
 import type { Running } from './called-off.js'
-import type { Context } from './handlers.js'
+import type { Context, WorkerGroup } from './handlers.js'
 
 /** What all contexts of a worker show. */
 export interface WorkerScope {
@@ -17,6 +17,7 @@ export interface WorkerScope {
   readonly alloc: (bytes: number) => SharedBlock
   readonly exec: Exec
   readonly signalOf: (running: Running | undefined) => AbortSignal
+  readonly group: WorkerGroup
   readonly report: (task: number, generation: number, progress: unknown) => boolean
 }
 
@@ -53,6 +54,10 @@ export class TaskContext implements Context<never> {
 
   get exec(): Exec {
     return this.scope.exec
+  }
+
+  get group(): WorkerGroup {
+    return this.scope.group
   }
 
   alloc(bytes: number): SharedBlock {

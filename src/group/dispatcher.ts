@@ -24,7 +24,9 @@ import { type Fabric, laneAt, slotAt, slotLayout, slotState, tasksMax, taskWords
 import { Placer } from './placer.js'
 import { Poller } from './poller.js'
 import { Pressure, type PressureEvents, type WhenFull } from './pressure.js'
+import { nestedCapacity } from './nested.js'
 import { reportCapacity, Reports } from './reports.js'
+import { Router } from './router.js'
 import { endedError, waitFor } from './run-sync.js'
 import { type Reject, rejectThrough, type Resolve, TaskSlab } from './slab.js'
 import { descriptor, status } from './task.js'
@@ -80,6 +82,8 @@ export interface DispatcherParts {
   readonly cores: number
   /** How many of the fabric's workers are given tasks at first. */
   readonly workers: number
+  /** What workers may call on this thread, by number. */
+  readonly main: readonly ((value: never) => unknown)[]
   /** Called when this thread begins to look for completions. */
   readonly busy: () => void
 }
@@ -98,6 +102,7 @@ export class Dispatcher implements LoadView {
   membership = 0
 
   readonly reports: Reports
+  readonly router: Router
 
   readonly #fabric: Fabric
   readonly #i32: Int32Array
@@ -171,6 +176,19 @@ export class Dispatcher implements LoadView {
     for (let worker = parts.workers; worker < workers; worker++) this.shut(worker)
     const reportLanes = this.#completions.map((_, worker) => new LaneConsumer(i32, laneAt(fabric, worker, 'reports'), reportCapacity))
     this.reports = new Reports(i32, reportLanes, parts.codec, slotAt(0) + slotLayout.listening)
+    this.router = new Router({
+      ups: this.#completions.map((_, worker) => new LaneConsumer(i32, laneAt(fabric, worker, 'nestedUp'), nestedCapacity)),
+      downs: this.#completions.map((_, worker) => new LaneProducer(i32, laneAt(fabric, worker, 'nestedDown'), nestedCapacity)),
+      codec: parts.codec,
+      main: parts.main,
+      serves: (worker) => this.serves(worker),
+      leaves: (worker) => this.#shut.has(worker),
+      workers: () => this.workers,
+      ring: (worker) => this.#ring(worker),
+      open: (worker) => void shared.store(i32, slotAt(worker + 1) + slotLayout.nested, 1),
+      settled: () => this.#settled(),
+      wake: () => this.wake(),
+    })
     this.#slab = new TaskSlab(tasksMax(workers, fabric.laneCapacity))
     this.#taskWordsAt = taskWordsAt(fabric)
     this.#placer = new Placer({ load: this, balancer: parts.balancer, names: parts.names, lost: (worker) => this.#lost[worker] })
@@ -187,9 +205,10 @@ export class Dispatcher implements LoadView {
     this.#sleeper = new Sleeper(i32, slotAt(0) + slotLayout.doorbell, () => this.#completions.some((lane) => lane.poll() > 0) || this.reports.hasWork())
     this.#maySpin = Math.min(workers, parts.cores) < parts.cores
     this.#poller = new Poller({
-      sleeper: this.#sleeper,
+      sleeper: new Sleeper(i32, slotAt(0) + slotLayout.doorbell, () => this.#completions.some((lane) => lane.poll() > 0) || this.reports.hasWork() || this.router.hasWork()),
       drain: () => this.#drain(),
-      inFlight: () => this.inFlightTotal,
+      inFlight: () => this.inFlightTotal + this.router.inFlight,
+      listens: () => this.router.active,
       coresAreShort: () => Math.min(this.inFlightTotal, this.workers) >= parts.cores,
       hold: (alive) => threads.hold(alive),
       started: parts.busy,
@@ -390,8 +409,23 @@ export class Dispatcher implements LoadView {
 
   /** Resolves when nothing is in flight and nobody waits. */
   whenIdle(): Promise<void> {
-    if (this.inFlightTotal === 0 && this.queued === 0) return Promise.resolve()
+    this.#lookForNested()
+    if (this.#isIdle()) return Promise.resolve()
     return new Promise((resolve) => this.#idleListeners.push(resolve))
+  }
+
+  /** A worker has made a call: from now on look for more. */
+  nested(): void {
+    this.router.active = true
+    this.wake()
+  }
+
+  #isIdle(): boolean {
+    return this.inFlightTotal === 0 && this.queued === 0 && this.router.inFlight === 0
+  }
+
+  #lookForNested(): void {
+    if (this.router.active) this.router.drain()
   }
 
   /**
@@ -413,6 +447,7 @@ export class Dispatcher implements LoadView {
     recoverProduced(this.#i32, laneAt(this.#fabric, worker, 'reports'))
     while (this.#drainLane(worker, drainBatch) > 0);
     this.#failWhere(worker, error, (position, high) => ((position - started[high]) | 0) < 0)
+    this.router.recover(worker, error)
     this.#relieved()
     this.wake()
     return started[0]
@@ -432,6 +467,7 @@ export class Dispatcher implements LoadView {
       leftOver.release()
     }
     this.#lose(worker, error)
+    this.router.abandon(worker, error)
     for (const call of this.#waiting.takeOnly(worker)) this.place(call)
     this.#relieved()
     this.wake()
@@ -510,7 +546,7 @@ export class Dispatcher implements LoadView {
   }
 
   #isNeeded(worker: number): boolean {
-    return this.#lost[worker] === undefined && (this.inFlight(worker) > 0 || this.#streams[worker] > 0)
+    return this.#lost[worker] === undefined && (this.inFlight(worker) > 0 || this.#streams[worker] > 0 || this.router.inFlightOn(worker) > 0)
   }
 
   /** Fails everything in flight and waiting. The threads must be gone. */
@@ -647,6 +683,7 @@ export class Dispatcher implements LoadView {
   #drain(): number {
     let settled = 0
     if (this.reports.wanted > 0) this.reports.drainAll()
+    if (this.router.active) settled += this.router.drain()
     for (let worker = 0; worker < this.#open; worker++) settled += this.#drainLane(worker, drainBatch)
     if (settled > 0) {
       this.#heap.flush()
@@ -747,7 +784,7 @@ export class Dispatcher implements LoadView {
     if (this.#pulls.length > 0 && !this.#encoding) for (const call of this.#pulls.splice(0)) this.place(call)
     if (this.queued > 0) this.#admit()
     if (this.#leaving.size > 0) this.#relieve()
-    if (this.inFlightTotal === 0 && this.queued === 0 && this.#idleListeners.length > 0) {
+    if (this.#idleListeners.length > 0 && this.#isIdle()) {
       const listeners = this.#idleListeners
       this.#idleListeners = []
       for (const listener of listeners) listener()

@@ -34,6 +34,7 @@ import type {
 import type { Idle } from './idle.js'
 import { type InlineCall, sourceOf } from './inline.js'
 import { mapConcurrencyMax, mapOver, type MapOptions } from './map.js'
+import type { MainHandlers } from './router.js'
 import type { PlacedOptions, PlacedWorker } from './placed.js'
 import { type WhenFull, whenFullPolicies } from './pressure.js'
 import { readStream, streamCreditsDefault, streamCreditsMax, type StreamOptions } from './stream.js'
@@ -92,6 +93,8 @@ export interface ExecGroupOptions extends ThreadOptions {
   readonly maxWorkers?: number
   /** How long a worker above `minWorkers` may be without work, in ms. Default 5000. */
   readonly idleTimeoutMs?: number
+  /** What handlers may call on this thread with `ctx.group.main`, see {@link WorkerGroup}. Default: nothing. */
+  readonly main?: MainHandlers
   /** Replaces workers that have done so much. Default: never. */
   readonly recycle?: RecycleAfter
   /** How many tasks a worker may hold before it counts as full. Default 1024. 1 … 65,536. */
@@ -253,6 +256,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     const minWorkers = integer('minWorkers', options.minWorkers ?? workers, 1, workers)
     const maxWorkers = integer('maxWorkers', options.maxWorkers ?? workers, workers, workersMax)
     const idleTimeoutMs = integer('idleTimeoutMs', options.idleTimeoutMs ?? idleTimeoutMsDefault, 1, timeoutMsMax)
+    const main = mainOf(options.main ?? {})
     const recycle = recycleOf(options.recycle ?? {})
     const capacity = Math.max(maxWorkers, Math.min(cores, workersMax)) // what `resize` may use
     const threads = threadSettings(options)
@@ -276,10 +280,12 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
         idle: options.idle ?? 'auto',
         coresAreShort: maxWorkers >= cores,
         recycle,
+        mainNames: main.map(([name]) => name),
         threads,
       },
       {
         bell: () => this.#dispatcher.wake(),
+        nested: () => this.#dispatcher.nested(),
         warned: (problem) => this.#warnOnce(problem),
         died: (worker, error) => {
           const started = this.#dispatcher.recover(worker, error)
@@ -311,6 +317,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
       },
       cores,
       workers,
+      main: main.map(([, fn]) => fn),
       busy: () => this.#elastic.busy(),
     })
     const { f64 } = words
@@ -932,6 +939,14 @@ function balancerOf(option: Balancer | Placement | undefined): Balancer | Placem
   if (option === undefined) return balance.roundRobin()
   if (typeof option === 'function' || typeof (option as Balancer | null)?.pick === 'function') return option
   throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `balance must be one of balance.…(), an object with pick(load), or (task, load) => worker, not ${String(option)}.`)
+}
+
+function mainOf(main: MainHandlers): [string, (value: never) => unknown][] {
+  const entries = Object.entries(main)
+  for (const [name, fn] of entries) {
+    if (typeof fn !== 'function') throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `main.${name} must be a function, not ${typeof fn}.`)
+  }
+  return entries
 }
 
 function recycleOf(recycle: RecycleAfter): RecycleAfter {

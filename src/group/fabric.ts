@@ -5,7 +5,7 @@
  * ```
  *  control block        64 words: magic, workers, lane capacity, byte offset of the heap
  *  thread slots         64 words each: doorbell line, state line, counters line (see below)
- *  lanes                per worker: slot 0 → worker, then back, then slot 0 → worker with high priority, then its reports
+ *  lanes                per worker: slot 0 → worker, then back, then there with high priority, then its reports, then nested calls both ways
  *  words of tasks       one per task of the caller: whether it was called off
  *  sheets               per thread slot: the shapes of the objects it sends (see src/codec), up to the heap
  *  heap                 the rest, from a page boundary
@@ -14,6 +14,7 @@
 import { alignUp, invariant, PercoreError, shared, type Words, wordsOf } from '../base/index.js'
 import type { ShapeSheet } from '../codec/index.js'
 import { initLane, laneWords } from '../ring/index.js'
+import { nestedCapacity } from './nested.js'
 import { reportCapacity } from './reports.js'
 
 const magic = 0x70_65_72_63 // 'perc'
@@ -51,6 +52,8 @@ export const slotLayout = {
   threadId: 46,
   /** In slot 0, written plainly by it before it publishes tasks: how many calls listen to reports. */
   listening: 44,
+  /** Written with atomics by slot 0: 1 once it has sent this worker anything of nested calls. Until then the worker need not look. */
+  nested: 21,
 } as const
 
 /** In `heapRecord`: this thread holds none. */
@@ -94,10 +97,28 @@ export function slotAt(slot: number): number {
   return controlWords + slot * slotWords
 }
 
-/** Word index of the lane from slot 0 to a worker (0 …), or back, or there with high priority, or back for reports. */
-export function laneAt(fabric: Fabric, worker: number, way: 'toWorker' | 'fromWorker' | 'highToWorker' | 'reports'): number {
-  const ways = { toWorker: 0, fromWorker: 1, highToWorker: 2, reports: 3 } as const
-  return controlWords + (fabric.workers + 1) * slotWords + worker * lanesWords(fabric.laneCapacity) + ways[way] * laneWords(fabric.laneCapacity)
+/** Word index of one of a worker's lanes (0 …). */
+export function laneAt(fabric: Fabric, worker: number, way: Way): number {
+  return controlWords + (fabric.workers + 1) * slotWords + worker * lanesWords(fabric.laneCapacity) + wayAt(way, fabric.laneCapacity)
+}
+
+/** The lanes of one worker, as they lie. */
+const ways = ['toWorker', 'fromWorker', 'highToWorker', 'reports', 'nestedUp', 'nestedDown'] as const
+export type Way = typeof ways[number]
+
+function capacityOf(way: Way, laneCapacity: number): number {
+  if (way === 'reports') return reportCapacity
+  return way === 'nestedUp' || way === 'nestedDown' ? nestedCapacity : laneCapacity
+}
+
+/** Where a lane begins, in words from the first of its worker. */
+function wayAt(way: Way | undefined, laneCapacity: number): number {
+  let at = 0
+  for (const before of ways) {
+    if (before === way) break
+    at += laneWords(capacityOf(before, laneCapacity))
+  }
+  return at
 }
 
 /** The worker in one of whose lanes a word lies. */
@@ -117,7 +138,7 @@ export function tasksMax(workers: number, laneCapacity: number): number {
 
 /** Words of the lanes of one worker. */
 function lanesWords(laneCapacity: number): number {
-  return 3 * laneWords(laneCapacity) + laneWords(reportCapacity)
+  return wayAt(undefined, laneCapacity)
 }
 
 /** A thread slot's sheet. A replaced worker's successor carries on in it. */
@@ -143,10 +164,7 @@ export function createFabric(workers: number, laneCapacity: number, memoryBytes?
   i32[capacityAt] = laneCapacity
   i32[heapAt] = heapOffset / 4
   for (let worker = 0; worker < workers; worker++) {
-    initLane(i32, laneAt(fabric, worker, 'toWorker'))
-    initLane(i32, laneAt(fabric, worker, 'fromWorker'))
-    initLane(i32, laneAt(fabric, worker, 'highToWorker'))
-    initLane(i32, laneAt(fabric, worker, 'reports'))
+    for (const way of ways) initLane(i32, laneAt(fabric, worker, way))
   }
   shared.store(i32, magicAt, magic)
   return fabric

@@ -40,6 +40,8 @@ export interface Context<S = unknown> {
    * 100 µs at a time. See `percore/exec`.
    */
   readonly exec: Exec
+  /** The group this worker is of, to call it from inside a handler. */
+  readonly group: WorkerGroup
   /** A block of shared memory to fill and return: it moves to the caller without being copied. Throws ERR_PERCORE_OUT_OF_MEMORY. */
   alloc(bytes: number): SharedBlock
   /**
@@ -47,6 +49,48 @@ export interface Context<S = unknown> {
    * behind. Throws ERR_PERCORE_NOT_CLONEABLE and ERR_PERCORE_OUT_OF_MEMORY.
    */
   report(progress: unknown): boolean
+}
+
+/**
+ * The group as its workers see it. Use it for work that a handler finds on its way and need not do itself, and for what only the group's thread
+ * has. Calls travel through shared memory and wait for nobody: handlers may call each other in circles, however full the group is. They are
+ * given to the worker with the fewest such calls, which may be the caller's own, and are not counted in `depth` or `maxQueue`.
+ *
+ * Both reject with what the handler throws, ERR_PERCORE_NO_SUCH_HANDLER, ERR_PERCORE_NOT_CLONEABLE, ERR_PERCORE_QUEUE_FULL (a million wait for room),
+ * ERR_PERCORE_WORKER_DIED. A handler that blocks its thread instead of awaiting them never gets an answer; neither does one called with
+ * `runSync`, as the group's thread then does not pass calls on.
+ *
+ * @example
+ * ```ts
+ * // summing.ts
+ * import { defineHandlers } from 'percore'
+ *
+ * export default defineHandlers({
+ *   async sum(to: number, ctx): Promise<number> {
+ *     if (to < 10) return to * (to + 1) / 2 + (await ctx.group.main('offset') as number)
+ *     const half = Math.floor(to / 2)
+ *     const [low, high] = await Promise.all([ctx.group.run('sum', half), ctx.group.run('sum', to - half)]) as number[]
+ *     return low + high + half * (to - half)
+ *   },
+ * })
+ * ```
+ *
+ * @example
+ * ```ts
+ * import { ExecGroup } from 'percore'
+ * import type handlers from './summing.js'
+ *
+ * const url = new URL('./summing.js', import.meta.url)
+ * const group = await ExecGroup.start<typeof handlers>(url, { workers: 2, main: { offset: () => 0 } })
+ * console.log(await group.run('sum', 1000)) // 500500
+ * await group.close()
+ * ```
+ */
+export interface WorkerGroup {
+  /** Runs a handler on some worker of the group; the promise of its result. */
+  run(name: string, value?: unknown): Promise<unknown>
+  /** Runs a function of the group's option `main` on the thread that started the group. */
+  main(name: string, value?: unknown): Promise<unknown>
 }
 
 /**

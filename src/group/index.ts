@@ -20,6 +20,7 @@ export {
   type StreamReturn,
   handlersOf,
   type UntypedHandlers,
+  type WorkerGroup,
 } from './handlers.js'
 export type { WorkerHooks } from './hooks.js'
 export type { Idle } from './idle.js'
@@ -27,5 +28,6 @@ export type { MapOptions } from './map.js'
 export type { PlacedOptions, PlacedWorker } from './placed.js'
 export type { WhenFull } from './pressure.js'
 export type { StreamOptions } from './stream.js'
+export type { MainHandlers } from './router.js'
 export type { OutputListener, ThreadOptions, WorkerResourceLimits } from './threads.js'
 export { view } from './view.js'

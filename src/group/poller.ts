@@ -33,6 +33,8 @@ export interface PollerParts {
   readonly coresAreShort: () => boolean
   /** Keeps the process alive, or no longer. */
   readonly hold: (alive: boolean) => void
+  /** True when something may come although nothing is in flight. */
+  readonly listens: () => boolean
   /** Called when it begins to look. */
   readonly started: () => void
 }
@@ -71,8 +73,12 @@ export class Poller {
     } else this.#emptyTurns++
     this.#napped = false
     if (inFlight() === 0) {
-      this.polling = false
       hold(false)
+      if (!this.#parts.listens()) this.polling = false
+      else if (sleeper.parkInLoop()) {
+        this.polling = false
+        this.#armed = true
+      } else setImmediate(this.#poll)
     } else if (this.#emptyTurns < emptyTurnsMax) {
       if (this.#emptyTurns >= this.#napAfter && coresAreShort()) {
         this.#napAfter = 1

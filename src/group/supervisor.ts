@@ -29,6 +29,7 @@ const closeGraceMs = 2000
 
 export interface SupervisorOptions {
   readonly module: string | undefined
+  readonly mainNames: readonly string[]
   readonly workerData: unknown
   readonly idle: Idle
   readonly coresAreShort: boolean
@@ -39,6 +40,8 @@ export interface SupervisorOptions {
 export interface SupervisorEvents {
   /** A worker published completions while this thread slept. */
   bell(): void
+  /** A handler has called the group. */
+  nested(): void
   /** The host refused something that was asked for a thread. */
   warned(problem: string): void
   /** A thread died: settle what it left. Returns the lane index of the first task it never started. */
@@ -192,6 +195,7 @@ export class Supervisor {
       buffer: this.#fabric.words.buffer,
       worker,
       module: this.#options.module,
+      mainNames: this.#options.mainNames,
       workerData: this.#options.workerData,
       idle: this.#options.idle,
       coresAreShort: this.#options.coresAreShort,
@@ -236,6 +240,7 @@ export class Supervisor {
         if (message === 0) return this.#events.bell()
         if ('problem' in message) return this.#events.warned(message.problem)
         if ('tired' in message) return this.#events.tired(worker)
+        if ('nested' in message) return this.#events.nested()
         if ('failed' in message) {
           failure = message.failed
           return void thread.terminate()

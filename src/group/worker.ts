@@ -17,7 +17,8 @@ import { createFatigue, type RecycleAfter } from './fatigue.js'
 import { dispose, initialise } from './hooks.js'
 import { type Idle, startTurning } from './idle.js'
 import { loadHandlers } from './load.js'
-import { createLoop } from './loop.js'
+import { createLoop, type Loop } from './loop.js'
+import { Nested, nestedCapacity } from './nested.js'
 import { reportCapacity, ReportSender } from './reports.js'
 import { StreamSources } from './stream-source.js'
 import { tableOf } from './table.js'
@@ -32,6 +33,8 @@ export interface WorkerBrief {
   readonly worker: number
   /** URL of the handlers; a group may do without and run functions only. */
   readonly module: string | undefined
+  /** Functions on the group's thread that handlers may call. */
+  readonly mainNames: readonly string[]
   readonly workerData: unknown
   readonly idle: Idle
   readonly coresAreShort: boolean
@@ -41,8 +44,8 @@ export interface WorkerBrief {
   readonly port: MessagePort
 }
 
-/** What a thread says to its supervisor: a bell, that it should be replaced, what its host refused, or how its start went. */
-export type WorkerMessage = 0 | { readonly tired: true } | { readonly problem: string } | { readonly names: readonly string[] } | { readonly failed: StartFailure }
+/** What a thread says to its supervisor: a bell, that it should be replaced, that it has calls of its own, what its host refused, or how its start went. */
+export type WorkerMessage = 0 | { readonly tired: true } | { readonly nested: true } | { readonly problem: string } | { readonly names: readonly string[] } | { readonly failed: StartFailure }
 
 /** Why a thread could not start. Messages do not keep an error's code, so it travels beside it. */
 export interface StartFailure {
@@ -78,9 +81,15 @@ async function main(brief: WorkerBrief): Promise<void> {
     alloc: (bytes) => new SharedBlock(brief.buffer, heap.malloc(bytes), bytes, heap.free),
     signalOf: (running) => cancels.signalOf(running),
     report: (task, generation, progress) => reports.send(task, generation, progress),
+    group: {
+      run: (name, value) => (isReady ? nested.run(name, value) : Promise.reject(notYet())),
+      main: (name, value) => (isReady ? nested.main(name, value) : Promise.reject(notYet())),
+    },
   }
   const cancels = new Cancels(i32, taskWordsAt(fabric), slot)
   const context = new TaskContext(scope)
+  let isNested = false
+  let isReady = false
   const ringCaller = (urgent: boolean): void => ring(i32, callersDoorbell, sendBell, urgent)
   const reports = new ReportSender(
     new LaneProducer(i32, laneAt(fabric, brief.worker, 'reports'), reportCapacity),
@@ -88,10 +97,10 @@ async function main(brief: WorkerBrief): Promise<void> {
     () => i32[slotAt(0) + slotLayout.listening] > 0,
     () => ringCaller(false), // a nap of the caller is short, and its end costs more than a report
   )
-  scope.state = await initialise(table.hooks, context, brief.module)
 
   const streams = new StreamSources(brief.worker, () => ++i32[slot + slotLayout.streams])
   function ownContext(): TaskContext {
+    if (isNested) return new TaskContext(scope)
     const at = loop.current()
     const task = i32[at + descriptor.task]
     const running = i32[at + descriptor.head] >>> 24 === 0 ? undefined : cancels.running(task)
@@ -116,15 +125,43 @@ async function main(brief: WorkerBrief): Promise<void> {
     ringCaller,
   })
 
+  const nested = new Nested({
+    up: new LaneProducer(i32, laneAt(fabric, brief.worker, 'nestedUp'), nestedCapacity),
+    down: new LaneConsumer(i32, laneAt(fabric, brief.worker, 'nestedDown'), nestedCapacity),
+    codec,
+    handlers,
+    names: table.names,
+    mainNames: brief.mainNames,
+    context,
+    ringCaller: () => ringCaller(true),
+    announce: () => say({ nested: true }),
+    starting: (nested) => {
+      isNested = nested
+    },
+  })
+  const nestedAt = slot + slotLayout.nested
+  const both: Loop = {
+    ...loop,
+    turn: (budgetUs) => {
+      const count = loop.turn(budgetUs)
+      return i32[nestedAt] === 0 ? count : count + nested.turn()
+    },
+    spentUs: () => loop.spentUs() + nested.spentUs,
+    hasWork: () => loop.hasWork() || (i32[nestedAt] !== 0 && nested.hasWork()),
+    outstanding: () => loop.outstanding() + nested.outstanding,
+  }
+
   const isClosing = (): boolean => shared.load(i32, slot + slotLayout.state) === slotState.closing
   const idleMsAt = (slot + slotLayout.idleMs) / 2
   const idleSinceAt = (slot + slotLayout.idleSince) / 2
 
+  scope.state = await initialise(table.hooks, context, brief.module)
+  isReady = true
   const wake = startTurning({
-    loop,
+    loop: both,
     idle: brief.idle,
     coresAreShort: brief.coresAreShort,
-    sleeper: new Sleeper(i32, slot + slotLayout.doorbell, () => loop.hasWork() || isClosing()),
+    sleeper: new Sleeper(i32, slot + slotLayout.doorbell, () => loop.hasWork() || nested.hasWork() || isClosing()),
     eventLoopIsBusy,
     isClosing,
     wentIdle: () => {
@@ -164,6 +201,10 @@ async function main(brief: WorkerBrief): Promise<void> {
   tidy(heap, () => f64[idleSinceAt] !== 0, isClosing)
   port?.on('message', wake)
   say({ names: table.names })
+}
+
+function notYet(): PercoreError {
+  return new PercoreError('ERR_PERCORE_WORKER_START', 'an init hook cannot call the group: its worker takes no answers yet. Call from the handlers.')
 }
 
 /** What handlers have printed reaches the main thread before this one ends. */
