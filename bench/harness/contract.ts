@@ -37,6 +37,8 @@ export const metrics = {
   kb_per_1000_tasks: { unit: 'kB', better: 'less' },
   bytes_per_spawn: { unit: 'bytes', better: 'less' },
   new_pages: { unit: 'pages', better: 'less' },
+  elapsed_ms: { unit: 'ms', better: 'less' },
+  peak_mb_above_idle: { unit: 'MB', better: 'less' },
   rss_mb: { unit: 'MB', better: 'less' },
   live_mb: { unit: 'MB', better: 'less' },
   arena_mb: { unit: 'MB', better: 'less' },

@@ -23,6 +23,8 @@ const titles: Partial<Record<Metric, string>> = {
   latency_us_p99: 'p99 µs',
   latency_us_p999: 'p99.9 µs',
   break_even_us: 'break-even µs',
+  elapsed_ms: 'ms',
+  peak_mb_above_idle: 'peak MB above idle',
   rss_mb: 'RSS MB',
   page_reuse: 'page reuse',
   new_pages: 'new pages',

@@ -8,6 +8,7 @@ import { postMessageArrays } from './post-message-arrays.js'
 import { tinypool, tinypoolTuned } from './tinypool.js'
 import { workerpool } from './workerpool.js'
 
+export { startWay, type Way, type WayPool, ways } from './percore-ways.js'
 export { type HandlerName, type Pool, type PoolOptions, type PoolSubject } from './pool.js'
 
 export const pools: readonly PoolSubject[] = [

@@ -20,6 +20,8 @@ export interface PoolOptions {
 export interface Pool {
   /** One task; the promise settles with its result. */
   readonly run: (value: unknown) => Promise<unknown>
+  /** The same by callbacks, for a pool that has them and is to be measured so. */
+  readonly call?: (value: unknown, onResult: (result: unknown) => void, onError: (error: unknown) => void) => void
   readonly close: () => Promise<unknown>
 }
 
