@@ -3,21 +3,17 @@
  * the thread that started it.
  */
 import { EventEmitter } from 'node:events'
-import { isAbsolute, resolve as resolvePath } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { ceilPowerOfTwo, PercoreError, shared } from '../base/index.js'
 import { createCodec, SharedBlock } from '../codec/index.js'
 import { type AuditReport, createHeap, type SharedHeap } from '../memory/index.js'
-import { availableCores, epochMs, physicalCores } from '../platform/index.js'
-import { balance, type Balancer, type Placement } from './balance.js'
+import { epochMs } from '../platform/index.js'
 import { carrierOf } from './carrier.js'
 import { anyWorker, type CallSpec, makeCall } from './call.js'
 import { callWith, type CallWithParts } from './call-with.js'
 import { type CallOptions, checkCallOptions, checkGuard, checkWorker, type SyncOptions } from './call-options.js'
 import { Dispatcher } from './dispatcher.js'
 import { Elastic } from './elastic.js'
-import { createFabric, depthMax, type Fabric, memoryBytesMax, memoryBytesMin, sheetAt, slotAt, slotLayout, workersMax } from './fabric.js'
-import { type RecycleAfter, recycleHeapBytesMin } from './fatigue.js'
+import { createFabric, type Fabric, sheetAt, slotAt, slotLayout, workersMax } from './fabric.js'
 import type {
   Context,
   Handler,
@@ -31,12 +27,10 @@ import type {
   StreamItem,
   StreamReturn,
 } from './handlers.js'
-import type { Idle } from './idle.js'
 import { type InlineCall, sourceOf } from './inline.js'
 import { mapConcurrencyMax, mapOver, type MapOptions } from './map.js'
-import type { MainHandlers } from './router.js'
+import { type ExecGroupOptions, hrefOf, integer, settingsOf } from './options.js'
 import type { PlacedOptions, PlacedWorker } from './placed.js'
-import { type WhenFull, whenFullPolicies } from './pressure.js'
 import { readStream, streamCreditsDefault, streamCreditsMax, type StreamOptions } from './stream.js'
 import { type Reject, rejectThrough, type Resolve } from './slab.js'
 import { runMany } from './run-many.js'
@@ -44,14 +38,7 @@ import { timeOut } from './guard.js'
 import { mayBeCalledOff } from './called-off.js'
 import { Supervisor } from './supervisor.js'
 import { builtin, builtinNumber, namesByNumber, streamNumber } from './table.js'
-import { type ThreadOptions, threadSettings } from './threads.js'
 import { tidy } from './tidy.js'
-
-/** Tasks a worker may hold at a time by default: enough to keep it fed for 100 µs, few enough to spread evenly. */
-const depthDefault = 1024
-
-/** Calls that may wait for a worker by default: a million waiting calls are some 200 MB, and more is a mistake. */
-const maxQueueDefault = 1_000_000
 
 /** How often an audit looks before it reports a problem, and how long it waits in between: a worker is done in microseconds once it runs. */
 const auditLooks = 20
@@ -59,71 +46,8 @@ const auditPauseMs = 5
 /** A word nobody writes. */
 const still = new Int32Array(new SharedArrayBuffer(4))
 
-/** How long a worker that is not needed stays, by default: starting one takes some 30 ms of CPU. */
-const idleTimeoutMsDefault = 5000
-
-/** The longest time that Node's timers take. */
-const timeoutMsMax = 2 ** 31 - 1
-
 /** Heap records beyond one per thread: a thread that dies while it starts may lose one. */
 const spareHeapRecords = 8
-
-/**
- * How to start a group; every one has a default that is right for most programs. A value out of range is ERR_PERCORE_INVALID_OPTION.
- *
- * @example
- * ```ts
- * import { ExecGroup, type ExecGroupOptions } from 'percore'
- *
- * const options: ExecGroupOptions = { workers: 2, depth: 64, maxQueue: 10_000, workerData: { locale: 'en' } }
- * const group = await ExecGroup.start(new URL('./handlers.js', import.meta.url), options)
- * console.log(group.handlers, group.workers) // [ 'double', 'greet', 'invert' ] 2
- * await group.close()
- * ```
- */
-export interface ExecGroupOptions extends ThreadOptions {
-  /** How many worker threads, 1 … 256, or `'physical'`: one per physical core. Default: one per available core. */
-  readonly workers?: number | 'physical'
-  /**
-   * The least and the most workers: between them their number follows the load. One is added when all are busy and tasks wait behind for some
-   * 40 ms; the last one goes when it has had nothing to do for `idleTimeoutMs`. Default: both are `workers`, which is where they start, and
-   * which is `minWorkers` when only that is given. `maxWorkers` also reserves room for `resize`.
-   */
-  readonly minWorkers?: number
-  readonly maxWorkers?: number
-  /** How long a worker above `minWorkers` may be without work, in ms. Default 5000. */
-  readonly idleTimeoutMs?: number
-  /** What handlers may call on this thread with `ctx.group.main`, see {@link WorkerGroup}. Default: nothing. */
-  readonly main?: MainHandlers
-  /** Replaces workers that have done so much. Default: never. */
-  readonly recycle?: RecycleAfter
-  /** How many tasks a worker may hold before it counts as full. Default 1024. 1 … 65,536. */
-  readonly depth?: number
-  /** Which worker a task goes to: one of {@link balance}, or your own. Default `balance.roundRobin()`. */
-  readonly balance?: Balancer | Placement
-  /** How many calls of `run` may wait when all workers are full. Default 1,000,000. */
-  readonly maxQueue?: number
-  /**
-   * What happens to a call of `run` that finds no room. `wait` (default): up to `maxQueue` wait, more reject with ERR_PERCORE_QUEUE_FULL.
-   * `reject`: none wait. `drop-newest`, `drop-oldest`: up to `maxQueue` wait, then the new call is dropped, or the one that has waited
-   * longest. A dropped call rejects with ERR_PERCORE_DROPPED, is counted in `stats().dropped` and told by the event `drop`. `push`
-   * never waits, except that with `drop-oldest` it takes its place among the waiting and is always true.
-   */
-  readonly whenFull?: WhenFull
-  /** The event `high` comes when so many tasks are in flight or waiting. Default: as many as all workers hold, `workers * depth`. */
-  readonly highWater?: number
-  /** After `high`, the event `low` comes when no more than so many are left. Default: half of `highWater`. */
-  readonly lowWater?: number
-  /** Cloned to every worker, where it is `ctx.workerData`. */
-  readonly workerData?: unknown
-  /**
-   * How a worker waits for work. `auto` (default): spins up to 15 µs, then blocks, or waits in its event loop while that has
-   * something to wait for. `block`: never spins. `spin`: never sleeps, takes a whole core. `loop`: always in the event loop.
-   */
-  readonly idle?: Idle
-  /** Address space reserved for lanes and payloads; memory is only taken when used. Default 4 GiB, which is also the most; at least 16 MiB. */
-  readonly memoryBytes?: number
-}
 
 /** One worker's counters. */
 export interface WorkerStats {
@@ -250,23 +174,10 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
 
   private constructor(module: string | undefined, options: ExecGroupOptions) {
     super()
-    const cores = availableCores()
-    const wanted = options.workers === 'physical' ? physicalCores() : options.workers
-    const workers = integer('workers', wanted ?? options.minWorkers ?? Math.min(cores, options.maxWorkers ?? workersMax), 1, workersMax)
-    const minWorkers = integer('minWorkers', options.minWorkers ?? workers, 1, workers)
-    const maxWorkers = integer('maxWorkers', options.maxWorkers ?? workers, workers, workersMax)
-    const idleTimeoutMs = integer('idleTimeoutMs', options.idleTimeoutMs ?? idleTimeoutMsDefault, 1, timeoutMsMax)
-    const main = mainOf(options.main ?? {})
-    const recycle = recycleOf(options.recycle ?? {})
-    const capacity = Math.max(maxWorkers, Math.min(cores, workersMax)) // what `resize` may use
-    const threads = threadSettings(options)
-    const depth = integer('depth', options.depth ?? depthDefault, 1, depthMax)
-    const maxQueue = options.maxQueue === Number.POSITIVE_INFINITY ? options.maxQueue : integer('maxQueue', options.maxQueue ?? maxQueueDefault, 0)
-    const whenFull = oneOf('whenFull', options.whenFull ?? 'wait', whenFullPolicies)
-    const highWater = integer('highWater', options.highWater ?? workers * depth, 1)
-    const lowWater = integer('lowWater', options.lowWater ?? Math.floor(highWater / 2), 0, highWater - 1)
-    if (options.memoryBytes !== undefined) integer('memoryBytes', options.memoryBytes, memoryBytesMin, memoryBytesMax)
-    this.#fabric = createFabric(capacity, ceilPowerOfTwo(depth), options.memoryBytes)
+    const settings = settingsOf(options)
+    const { capacity, cores, depth, highWater, idle, idleTimeoutMs, lowWater, main, maxQueue, maxWorkers, minWorkers } = settings
+    const { recycle, threads, whenFull, workerData, workers } = settings
+    this.#fabric = createFabric(capacity, ceilPowerOfTwo(depth), settings.memoryBytes)
     const { words, heapOffset } = this.#fabric
     const heap = createHeap({ buffer: words.buffer, byteOffset: heapOffset, records: capacity + spareHeapRecords })
     this.#heap = heap
@@ -276,8 +187,8 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
       heap,
       {
         module,
-        workerData: options.workerData,
-        idle: options.idle ?? 'auto',
+        workerData,
+        idle,
         coresAreShort: maxWorkers >= cores,
         recycle,
         mainNames: main.map(([name]) => name),
@@ -303,10 +214,10 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
       heap,
       codec: createCodec(words, heap, { sheet: sheetAt(this.#fabric, 0), carrier: carrierOf((at) => this.#supervisor.carrierAt(at)) }),
       threads: this.#supervisor,
-      balancer: balancerOf(options.balance),
+      balancer: settings.balancer,
       names: () => this.#namesByNumber,
       depth,
-      maxQueue: whenFull === 'reject' ? 0 : maxQueue,
+      maxQueue,
       whenFull,
       highWater,
       lowWater,
@@ -933,46 +844,4 @@ function noCallback(onResult: unknown, onError: unknown): PercoreError {
 
 function notArrayLike(values: unknown): PercoreError {
   return new PercoreError('ERR_PERCORE_INVALID_OPTION', `runMany takes an array of values, not ${typeof values}. For other sources use map.`)
-}
-
-function balancerOf(option: Balancer | Placement | undefined): Balancer | Placement {
-  if (option === undefined) return balance.roundRobin()
-  if (typeof option === 'function' || typeof (option as Balancer | null)?.pick === 'function') return option
-  throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `balance must be one of balance.…(), an object with pick(load), or (task, load) => worker, not ${String(option)}.`)
-}
-
-function mainOf(main: MainHandlers): [string, (value: never) => unknown][] {
-  const entries = Object.entries(main)
-  for (const [name, fn] of entries) {
-    if (typeof fn !== 'function') throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `main.${name} must be a function, not ${typeof fn}.`)
-  }
-  return entries
-}
-
-function recycleOf(recycle: RecycleAfter): RecycleAfter {
-  const { tasks, heapBytes, ...rest } = recycle
-  for (const name in rest) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `recycle has no '${name}'. There are: tasks, heapBytes.`)
-  if (tasks !== undefined) integer('recycle.tasks', tasks, 1)
-  if (heapBytes !== undefined) integer('recycle.heapBytes', heapBytes, recycleHeapBytesMin)
-  return recycle
-}
-
-function hrefOf(module: URL | string): string {
-  if (module instanceof URL) return module.href
-  if (typeof module !== 'string' || module === '') {
-    throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `the handlers module must be a URL or a path, not ${String(module)}.`)
-  }
-  if (/^(file|data|node):/.test(module)) return module
-  return pathToFileURL(isAbsolute(module) ? module : resolvePath(module)).href
-}
-
-function oneOf<T extends string>(name: string, value: T, allowed: readonly T[]): T {
-  if (allowed.includes(value)) return value
-  throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `${name} must be one of ${allowed.join(', ')}, not ${String(value)}.`)
-}
-
-function integer(name: string, value: number, min: number, max: number = Number.MAX_SAFE_INTEGER): number {
-  if (Number.isSafeInteger(value) && value >= min && value <= max) return value
-  const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`
-  throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `${name} must be a whole number ${range}, not ${String(value)}.`)
 }

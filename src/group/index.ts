@@ -2,7 +2,7 @@
 export { balance, type Balancer, type LoadView, type Placement, type TaskView } from './balance.js'
 export type { CallOptions, SyncOptions } from './call-options.js'
 export type { RetryOptions } from './guard.js'
-export { type DroppedTask, ExecGroup, type ExecGroupOptions, type GroupStats, type PushFailure, type WorkerStats } from './exec-group.js'
+export { type DroppedTask, ExecGroup, type GroupStats, type PushFailure, type WorkerStats } from './exec-group.js'
 export type { RecycleAfter } from './fatigue.js'
 export { depthMax, workersMax } from './fabric.js'
 export {
@@ -25,6 +25,7 @@ export {
 export type { WorkerHooks } from './hooks.js'
 export type { Idle } from './idle.js'
 export type { MapOptions } from './map.js'
+export type { ExecGroupOptions } from './options.js'
 export type { PlacedOptions, PlacedWorker } from './placed.js'
 export type { WhenFull } from './pressure.js'
 export type { StreamOptions } from './stream.js'
