@@ -25,7 +25,7 @@ export const bench: Bench = {
     const input = choice.quick ? { warmup_cpu_ms: 250, measure_ms: 150 } : { warmup_cpu_ms: 600, measure_ms: 1000 }
     const contenders = choice.quick && !choice.subjects ? quickPools : pools
     const idlers = choice.quick && !choice.subjects ? pools.filter((pool) => pool.subject === 'percore') : pools
-    const idleSeconds = choice.quick ? 2 : 5
+    const idleSeconds = choice.quick ? 1 : 5
     return [
       ...workers.map((count) => ({ params: { workers: count, in_flight: 1, payload: 'num' }, contenders, runs, timeoutMs: 60_000, input })),
       { params: { workers: 2, idle_s: idleSeconds }, contenders: idlers, runs: choice.quick ? 1 : runs, timeoutMs: 60_000 },

@@ -25,7 +25,7 @@ const inline: PoolSubject = {
 }
 
 const fullInput = { warmup_cpu_ms: 600, tasks: 2000, idle_ms: 5000 }
-const quickInput = { warmup_cpu_ms: 250, tasks: 400, idle_ms: 500 }
+const quickInput = { warmup_cpu_ms: 200, tasks: 300, idle_ms: 400 }
 
 export const bench: Bench = {
   name: 'paced',
@@ -35,7 +35,7 @@ export const bench: Bench = {
   plan(choice) {
     const contenders = choice.quick && !choice.subjects ? quickPools : bench.contenders
     return (choice.workers ?? [1]).map((workers) => ({
-      params: { workers, every_ms: everyMs }, contenders, runs: choice.runs ?? (choice.quick ? 2 : 5), timeoutMs: 60_000,
+      params: { workers, every_ms: everyMs }, contenders, runs: choice.runs ?? (choice.quick ? 1 : 5), timeoutMs: 60_000,
       input: choice.quick ? quickInput : fullInput,
     }))
   },
