@@ -2,6 +2,7 @@
 import { PercoreError } from '../base/index.js'
 import { SharedBlock } from '../codec/index.js'
 import { checkKey } from './balance.js'
+import { boundNow } from './caller-context.js'
 import { anyWorker, type CallSpec } from './call.js'
 import type { GuardSpec, RetryOptions } from './guard.js'
 import { ReportListener } from './reports.js'
@@ -78,7 +79,7 @@ export function checkCallOptions(options: CallOptions, workers: number): CallSpe
     checkWorker(worker, workers)
     if (key !== undefined) throw invalid('a call cannot have both a key and a worker: the key chooses the worker. Pass one of them')
   }
-  return { key: key === undefined ? undefined : checkKey(key), wanted: worker ?? anyWorker, high: priority === 'high', listener: onReport === undefined ? undefined : new ReportListener(onReport) }
+  return { key: key === undefined ? undefined : checkKey(key), wanted: worker ?? anyWorker, high: priority === 'high', listener: onReport === undefined ? undefined : new ReportListener(boundNow(onReport)) }
 }
 
 /** What guards a call, or undefined when nothing does. Throws ERR_PERCORE_INVALID_OPTION. */
@@ -106,7 +107,7 @@ function checkRetry(retry: number | RetryOptions | undefined, value: unknown): R
   if (!(Number.isFinite(delayMs) && delayMs >= 0 && delayMs <= timeoutMsMax)) throw invalid(`retry's delayMs must be from 0 to ${timeoutMsMax}, not ${String(delayMs)}`)
   if (when !== undefined && typeof when !== 'function') throw invalid(`retry's when must be a function, not ${typeof when}`)
   if (value instanceof SharedBlock) throw invalid('a SharedBlock can be sent only once, so its call cannot be tried again: leave out retry, or pass its bytes')
-  return options
+  return when === undefined ? options : { ...options, when: boundNow(when) }
 }
 
 /** Throws ERR_PERCORE_INVALID_OPTION when there is no such worker. */

@@ -7,6 +7,7 @@ import { ceilPowerOfTwo, PercoreError, shared } from '../base/index.js'
 import { createCodec, SharedBlock } from '../codec/index.js'
 import { type AuditReport, createHeap, type SharedHeap } from '../memory/index.js'
 import { epochMs } from '../platform/index.js'
+import { bound, boundNow, callerContext, hasCallerContext } from './caller-context.js'
 import { carrierOf } from './carrier.js'
 import { anyWorker, type CallSpec, makeCall } from './call.js'
 import { callWith, type CallWithParts } from './call-with.js'
@@ -127,6 +128,9 @@ function capture(resolve: Resolve): void {
  * off, see `highWater`; `drop` ({@link DroppedTask}) when one was dropped, see `whenFull`; `died` (worker, error) when a worker's thread ended and its
  * successor is being started; `replaced` (worker) when that runs.
  *
+ * `AsyncLocalStorage`: promises, callbacks, `onReport` and the event `failure` are in the context of the call; `drop` is in that of the call that made it
+ * necessary; the other events in that of `start`.
+ *
  * @example
  * ```ts
  * import { ExecGroup } from 'percore'
@@ -144,6 +148,8 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   readonly #supervisor: Supervisor
   readonly #elastic: Elastic
   readonly #startedAtMs = performance.now()
+  /** What concerns the whole group is told in the context that it was started in. */
+  readonly #context = callerContext()
   #numbers: ReadonlyMap<string, number> = new Map()
   #names: readonly string[] = []
   #namesByNumber: readonly string[] = []
@@ -200,10 +206,10 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
         warned: (problem) => this.#warnOnce(problem),
         died: (worker, error) => {
           const started = this.#dispatcher.recover(worker, error)
-          this.emit('died', worker, error)
+          this.#tell('died', worker, error)
           return started
         },
-        replaced: (worker) => this.emit('replaced', worker),
+        replaced: (worker) => this.#tell('replaced', worker),
         gaveUp: (worker, error) => this.#dispatcher.abandon(worker, error),
         reinstated: (worker) => this.#dispatcher.reinstate(worker),
         tired: (worker) => this.#elastic.tired(worker),
@@ -222,8 +228,8 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
       highWater,
       lowWater,
       events: {
-        high: (load) => this.emit('high', load),
-        low: (load) => this.emit('low', load),
+        high: (load) => this.#tell('high', load),
+        low: (load) => this.#tell('low', load),
         dropped: (handler, value) => this.emit('drop', { handler: this.#names[handler] ?? '', value }),
       },
       cores,
@@ -244,8 +250,8 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
       },
       isEnding: () => this.#supervisor.ending,
       events: {
-        resized: (count) => this.emit('resized', count),
-        recycled: (worker) => this.emit('recycled', worker),
+        resized: (count) => this.#tell('resized', count),
+        recycled: (worker) => this.#tell('recycled', worker),
         failed: (error) => this.#warnOnce(String(error)),
       },
     })
@@ -524,6 +530,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     const all = Array.from({ length: this.workers }, (_, worker) => worker).filter((worker) => this.#dispatcher.serves(worker))
     const workers = isPlaced || all.length === 0 ? [wanted ?? anyWorker] : all
     const endsMs = options.timeoutMs === undefined ? undefined : performance.now() + options.timeoutMs
+    if (options.onReport !== undefined) options = { ...options, onReport: boundNow(options.onReport) } // parts are sent from wherever room comes
     const send = (value: unknown, worker: number, flags: number, resolve: Resolve, reject: Reject): void => {
       const rest = endsMs === undefined ? options : { ...options, timeoutMs: Math.max(0, endsMs - performance.now()) }
       const { call } = callWith(this.#parts, number, value, rest, resolve, reject, { exempt: true, flags, ...(isPlaced ? {} : { wanted: worker }) })
@@ -566,7 +573,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   push(name: string, value?: unknown, options?: CallOptions): boolean {
     const number = this.#numbers.get(name)
     if (number === undefined || this.#closed) throw this.#cannotRun(name)
-    const failed = this.#failedBy(number, name)
+    const failed = hasCallerContext() ? bound(callerContext(), this.#failedBy(number, name)) : this.#failedBy(number, name)
     if (options !== undefined) return this.#pushWith(number, value, options, failed)
     return this.#dispatcher.tryCall(number, value, ignore, failed)
   }
@@ -609,8 +616,19 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     if (number === undefined || this.#closed) throw this.#cannotRun(name)
     if (typeof onResult !== 'function' || (onError !== undefined && typeof onError !== 'function')) throw noCallback(onResult, onError)
     const failed = onError ?? this.#failedBy(number, name)
+    if (hasCallerContext()) return this.#callInContext(number, value, onResult as Resolve, failed, options)
     if (options === undefined) return this.#dispatcher.call(number, value, onResult as Resolve, failed)
-    const made = callWith(this.#parts, number, value, options, onResult as Resolve, failed)
+    this.#callWith(number, value, onResult as Resolve, failed, options)
+  }
+
+  #callInContext(number: number, value: unknown, onResult: Resolve, failed: Reject, options: CallOptions | undefined): void {
+    const context = callerContext()
+    if (options === undefined) this.#dispatcher.call(number, value, bound(context, onResult), bound(context, failed))
+    else this.#callWith(number, value, bound(context, onResult), bound(context, failed), options)
+  }
+
+  #callWith(number: number, value: unknown, onResult: Resolve, failed: Reject, options: CallOptions): void {
+    const made = callWith(this.#parts, number, value, options, onResult, failed)
     if (made.call !== undefined) this.#dispatcher.place(made.call)
   }
 
@@ -809,6 +827,10 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   #cannotRun(name: string): PercoreError {
     if (this.#closed) return closedError('the group was closed')
     return new PercoreError('ERR_PERCORE_NO_SUCH_HANDLER', `no handler is named '${name}'. There are: ${this.#names.join(', ')}.`)
+  }
+
+  #tell<E extends keyof GroupEvents>(event: E, ...told: GroupEvents[E]): void {
+    this.#context.runInAsyncScope(this.emit as (event: E, ...told: GroupEvents[E]) => boolean, this, event, ...told)
   }
 
   /** Each worker meets the same problem; it is told once. */
