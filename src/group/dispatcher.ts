@@ -586,7 +586,7 @@ export class Dispatcher implements LoadView {
     if (this.inFlight(worker) < this.#depth && !this.#encoding) this.#submitWaiting(worker, call)
     else {
       this.#pulls.push(call)
-      this.#scheduleFlush()
+      if (this.#encoding) this.#scheduleFlush() // else the credit that comes back lets it in
     }
   }
 
