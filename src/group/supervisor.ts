@@ -11,7 +11,7 @@
  * A thread that is asked to end (`stop`, `close`) finishes what it has, disposes of its state and exits; after a grace it is terminated. Whoever
  * calls `stop` has seen to it that its lanes are empty and stay so.
  */
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, Worker, type WorkerOptions } from 'node:worker_threads'
 import { PercoreError, shared } from '../base/index.js'
 import type { SharedHeap } from '../memory/index.js'
 import { ring } from '../ring/index.js'
@@ -204,20 +204,22 @@ export class Supervisor {
       port: this.#connect(worker),
     }
     const { name } = brief.traits
-    const { workerOptions, stdout, stderr } = this.#options.threads
+    const { workerOptions, stdout, stderr, onThread } = this.#options.threads
     const { i32 } = this.#fabric.words
     const slot = slotAt(worker + 1)
     i32[slot + slotLayout.heapRecord] = noRecord
     shared.store(i32, slot + slotLayout.doorbell, 0)
     shared.store(i32, slot + slotLayout.state, this.ending ? slotState.closing : slotState.running)
     const thread = new Worker(workerEntry(), {
+      __proto__: null, // Node would take what is missing from the prototype
       ...workerOptions,
       workerData: brief,
       transferList: [brief.port],
       name: `${name} ${worker}`,
-    })
+    } as WorkerOptions)
     this.#threads[worker] = thread
     this.#killed[worker] = undefined
+    onThread?.(thread, worker)
     if (stdout !== undefined) thread.stdout.on('data', (chunk: Uint8Array) => stdout(chunk, worker))
     if (stderr !== undefined) thread.stderr.on('data', (chunk: Uint8Array) => stderr(chunk, worker))
     return new Promise((resolve, reject) => {

@@ -3,7 +3,7 @@
  * new thread does with them. `threadSettings` runs on the group's thread and refuses bad values before anything is started;
  * `settle` runs on each worker, before it loads anything.
  */
-import type { SHARE_ENV, WorkerOptions } from 'node:worker_threads'
+import type { SHARE_ENV, Worker, WorkerOptions } from 'node:worker_threads'
 import { PercoreError } from '../base/index.js'
 import { availableCpus, nameThread, niceMax, niceMin, pinOrder, pinThread, setNice } from '../platform/index.js'
 
@@ -53,6 +53,11 @@ export interface ThreadOptions {
   readonly stdout?: OutputListener
   /** Takes what they write to standard error. */
   readonly stderr?: OutputListener
+  /**
+   * Is given Node's own thread of each worker, as soon as there is one; a worker that is replaced has a new one. Use it for what only that can
+   * tell: its `threadId`, exit code, resource limits. Its messages are the group's: post none.
+   */
+  readonly onThread?: (thread: Worker, worker: number) => void
 }
 
 /** What a new thread does to itself; goes to it with its brief. */
@@ -69,17 +74,19 @@ export interface ThreadSettings {
   readonly workerOptions: WorkerOptions
   readonly stdout: OutputListener | undefined
   readonly stderr: OutputListener | undefined
+  readonly onThread: ((thread: Worker, worker: number) => void) | undefined
   traitsOf(worker: number): ThreadTraits
 }
 
 /** Checks the options and works out what they mean. Throws ERR_PERCORE_INVALID_OPTION. */
 export function threadSettings(options: ThreadOptions): ThreadSettings {
-  const { name = 'percore', nice, resourceLimits, env, argv, execArgv, stdout, stderr } = options
+  const { name = 'percore', nice, resourceLimits, env, argv, execArgv, stdout, stderr, onThread } = options
   if (typeof name !== 'string' || name === '') refuse('name', name, 'a text that is not empty')
   if (nice !== undefined && !(Number.isSafeInteger(nice) && nice >= niceMin && nice <= niceMax)) refuse('nice', nice, `a whole number from ${niceMin} to ${niceMax}`)
   for (const [listener, value] of Object.entries({ stdout, stderr })) {
     if (value !== undefined && typeof value !== 'function') refuse(listener, value, 'a function that takes the bytes and the worker')
   }
+  if (onThread !== undefined && typeof onThread !== 'function') refuse('onThread', onThread, 'a function that takes a thread and its worker')
   const cpus = cpusOf(options.pin ?? false)
   return {
     workerOptions: {
@@ -92,6 +99,7 @@ export function threadSettings(options: ThreadOptions): ThreadSettings {
     },
     stdout,
     stderr,
+    onThread,
     traitsOf: (worker) => ({ name, nice, cpu: cpus.length === 0 ? undefined : cpus[worker % cpus.length], named: options.name !== undefined }),
   }
 }
