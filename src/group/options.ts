@@ -149,7 +149,7 @@ function mainOf(main: MainHandlers): [string, (value: never) => unknown][] {
 
 function recycleOf(recycle: RecycleAfter): RecycleAfter {
   const { tasks, heapBytes, ...rest } = recycle
-  for (const name in rest) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `recycle has no '${name}'. There are: tasks, heapBytes.`)
+  for (const name of Object.keys(rest)) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `recycle has no '${name}'. There are: tasks, heapBytes.`)
   if (tasks !== undefined) integer('recycle.tasks', tasks, 1)
   if (heapBytes !== undefined) integer('recycle.heapBytes', heapBytes, recycleHeapBytesMin)
   return recycle

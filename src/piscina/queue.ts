@@ -78,6 +78,10 @@ export class FixedQueue implements TaskQueue {
     return this.#tasks.size + this.#front.length
   }
 
+  isEmpty(): boolean {
+    return this.size === 0
+  }
+
   shift(): Task | null {
     const back = this.#front.pop()
     if (back !== undefined) return back

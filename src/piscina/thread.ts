@@ -71,14 +71,11 @@ export class PoolThread {
       ended = resolve
     })
     let worker: Worker | undefined
-    this.#starting = ExecGroup.start(new URL('./host.js', import.meta.url), {
-      ...this.#groupOptions(),
-      onThread: (thread) => {
-        worker = thread
-        thread.once('exit', ended)
-        this.#attach(thread)
-      },
-    })
+    this.#starting = ExecGroup.start(new URL('./host.js', import.meta.url), this.#groupOptions((thread) => {
+      worker = thread
+      thread.once('exit', ended)
+      this.#attach(thread)
+    }))
     this.#starting.then((group) => this.#started(group), (error: unknown) => this.#failed(error))
     if (worker === undefined) {
       this.#starting.catch(() => undefined)
@@ -127,10 +124,11 @@ export class PoolThread {
     this.tasks.clear()
   }
 
-  #groupOptions(): ExecGroupOptions {
+  #groupOptions(onThread: (thread: Worker) => void): ExecGroupOptions {
     const { argv, execArgv, env, resourceLimits, niceIncrement, concurrentTasksPerWorker, workerData, filename, name } = this.#options
     return own<ExecGroupOptions>({
       workers: 1,
+      onThread,
       depth: Math.min(depthMost, Math.ceil(concurrentTasksPerWorker)),
       maxQueue: Number.POSITIVE_INFINITY,
       memoryBytes,

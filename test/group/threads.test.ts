@@ -80,6 +80,17 @@ test('env, argv and execArgv reach the workers', async () => {
   delete process.env['PERCORE_TEST_SHARED']
 })
 
+test("Node's own threads are told of, those of replaced workers too", async () => {
+  const ids: number[] = []
+  const url = await moduleWith("import { threadId } from 'node:worker_threads'\nexport const id = () => threadId\nexport const end = () => process.exit(1)")
+  const group = await ExecGroup.start(url, { workers: 1, onThread: (thread, worker) => void (ids[ids.length] = worker === 0 ? thread.threadId : -1) })
+  assert.deepEqual(ids, [await group.run('id')])
+  await assert.rejects(group.run('end'), { code: 'ERR_PERCORE_WORKER_DIED' })
+  const id = await group.run('id')
+  assert.deepEqual(ids.slice(1), [id])
+  await group.close()
+})
+
 test('what workers print goes to the listeners, whole, before close has ended', async () => {
   const said: string[] = []
   const listen = (where: string) => (chunk: Uint8Array, worker: number): void => void said.push(`${where} ${worker}: ${Buffer.from(chunk).toString()}`)

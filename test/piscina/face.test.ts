@@ -131,6 +131,13 @@ for (const [which, { name, Piscina }] of faces.entries()) {
       await withPool(Object.create({ filename: file('text.cjs') }) as PiscinaOptions, async (pool) => {
         await assert.rejects(pool.run('1'), /filename must be provided/)
       })
+      const everything = Object.prototype as { execArgv?: readonly string[] }
+      everything.execArgv = ['--no-such-flag']
+      try {
+        await withPool({ filename: file('text.cjs') }, async (pool) => assert.equal(await pool.run('1'), 1))
+      } finally {
+        delete everything.execArgv
+      }
     })
 
     test('options of a call that are no good reject', async () => {
