@@ -1,5 +1,4 @@
 /** `percore/piscina`: what a program written for piscina imports instead. The default export is piscina's, whom it stands in for. */
-export { AbortError } from './errors.js'
 export type { PiscinaHistogram, PiscinaHistogramSummary } from './histogram.js'
 export type { CloseOptions, LoadBalancer, PiscinaOptions, RunOptions } from './options.js'
 export { Piscina, Piscina as default, Piscina as 'module.exports', version } from './piscina.js'
