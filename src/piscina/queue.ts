@@ -35,11 +35,10 @@ export interface TaskQueue {
  * import { ArrayTaskQueue, FixedQueue, Piscina } from 'percore/piscina'
  *
  * const filename = new URL('./word-count.js', import.meta.url).href
- * for (const taskQueue of [new ArrayTaskQueue(), new FixedQueue()]) {
- *   const pool = new Piscina({ filename, maxThreads: 1, taskQueue })
- *   console.log(await Promise.all(['one', 'two words'].map((text) => pool.run(text)))) // [ 1, 2 ]
- *   await pool.close()
- * }
+ * const first = new Piscina({ filename, maxThreads: 1, taskQueue: new ArrayTaskQueue() })
+ * const second = new Piscina({ filename, maxThreads: 1, taskQueue: new FixedQueue() })
+ * console.log(await first.run('one'), await second.run('two words')) // 1 2
+ * await Promise.all([first.close(), second.close()])
  * ```
  */
 export class ArrayTaskQueue implements TaskQueue {
