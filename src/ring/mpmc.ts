@@ -51,7 +51,7 @@ export interface MpmcOptions extends RingOptions {
  *   for (let n = 0; n < 2; n++) new Worker(new URL(import.meta.url), { workerData: [work.handle, done.handle] })
  *   const [producer, results] = [work.producer(), done.consumer()]
  *   for (let n = 1; n <= 1000; n++) while (!producer.push([n])) await producer.ready()
- *   producer.pushBulk([0, 0], 2) // one for each: no more
+ *   while (!producer.pushBulk([0, 0], 2)) await producer.ready() // one for each: no more
  *   const result = new Int32Array(1)
  *   let sum = 0
  *   for (let n = 0; n < 2; n++) {
