@@ -35,6 +35,8 @@ export {
   type PushFailure,
   type RetryOptions,
   type SyncOptions,
+  type TaskMessage,
+  type TaskMethod,
   type TaskView,
   type RecycleAfter,
   type StreamOptions,
@@ -44,6 +46,7 @@ export {
   type MainHandlers,
   type WorkerGroup,
   type WorkerHooks,
+  type WorkerMessage,
   type WorkerResourceLimits,
   type WorkerStats,
 } from './group/index.js'

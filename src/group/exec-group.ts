@@ -9,6 +9,7 @@ import { type AuditReport, createHeap, type SharedHeap } from '../memory/index.j
 import { epochMs } from '../platform/index.js'
 import { bound, boundNow, callerContext, hasCallerContext } from './caller-context.js'
 import { carrierOf } from './carrier.js'
+import { isTraced, tellOfWorker, Trace, tracedStream } from './channels.js'
 import { anyWorker, type CallSpec, makeCall } from './call.js'
 import { callWith, type CallWithParts } from './call-with.js'
 import { type CallOptions, checkCallOptions, checkGuard, checkWorker, type SyncOptions } from './call-options.js'
@@ -206,11 +207,20 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
         warned: (problem) => this.#warnOnce(problem),
         died: (worker, error) => {
           const started = this.#dispatcher.recover(worker, error)
+          tellOfWorker('died', this, worker, error)
           this.#tell('died', worker, error)
           return started
         },
-        replaced: (worker) => this.#tell('replaced', worker),
-        gaveUp: (worker, error) => this.#dispatcher.abandon(worker, error),
+        started: (worker) => tellOfWorker('started', this, worker),
+        ended: (worker) => tellOfWorker('ended', this, worker),
+        replaced: (worker) => {
+          tellOfWorker('replaced', this, worker)
+          this.#tell('replaced', worker)
+        },
+        gaveUp: (worker, error) => {
+          this.#dispatcher.abandon(worker, error)
+          tellOfWorker('gave-up', this, worker, error)
+        },
         reinstated: (worker) => this.#dispatcher.reinstate(worker),
         tired: (worker) => this.#elastic.tired(worker),
       },
@@ -251,7 +261,10 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
       isEnding: () => this.#supervisor.ending,
       events: {
         resized: (count) => this.#tell('resized', count),
-        recycled: (worker) => this.#tell('recycled', worker),
+        recycled: (worker) => {
+          tellOfWorker('recycled', this, worker)
+          this.#tell('recycled', worker)
+        },
         failed: (error) => this.#warnOnce(String(error)),
       },
     })
@@ -351,10 +364,23 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   run(name: string, value?: unknown, options?: CallOptions): Promise<unknown> {
     const number = this.#numbers.get(name)
     if (number === undefined || this.#closed) return Promise.reject(this.#cannotRun(name))
+    if (isTraced()) return this.#runTraced(number, name, value, options)
     const promise = new Promise<unknown>(capture)
     if (options !== undefined) this.#runWith(number, value, options, captured)
     else this.#dispatcher.call(number, value, captured, undefined)
     return promise
+  }
+
+  #runTraced(number: number, name: string, value: unknown, options: CallOptions | undefined): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const traced = new Trace(this, 'run', name, value).submitted().around(resolve, reject)
+      try {
+        if (options === undefined) this.#dispatcher.call(number, value, traced.resolve, traced.reject)
+        else this.#callWith(number, value, traced.resolve, traced.reject, options)
+      } catch (error) {
+        traced.reject(error)
+      }
+    })
   }
 
   #runWith(number: number, value: unknown, options: CallOptions, resolve: Resolve): void {
@@ -390,7 +416,9 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   runFunction(fn: Handler, value?: unknown): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#closed) throw closedError('the group was closed')
-      this.#dispatcher.call(builtinNumber(builtin.inline, this.#names.length), [sourceOf(fn), value] satisfies InlineCall, resolve, reject)
+      const call = [sourceOf(fn), value] satisfies InlineCall
+      const told = isTraced() ? new Trace(this, 'runFunction', '', value).submitted().around(resolve, reject) : { resolve, reject }
+      this.#dispatcher.call(builtinNumber(builtin.inline, this.#names.length), call, told.resolve as Resolve, told.reject)
     })
   }
 
@@ -450,12 +478,13 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
         dispatcher.place(makeCall(which, value, resolved, reject, spec))
       })
     }
-    return readStream({
+    const stream = readStream({
       open: () => ask(streamNumber(number, count), value, spec, (key) => dispatcher.streamBegan((key as number) % workersMax)),
       pull: (worker, request) => ask(builtinNumber(builtin.pull, count), request, { wanted: worker, exempt: true }),
       cancel: (worker, key) => ask(builtinNumber(builtin.cancel, count), key, { wanted: worker, exempt: true }),
       ended: (worker) => dispatcher.streamEnded(worker),
     }, credits)
+    return isTraced() ? tracedStream(stream, () => new Trace(this, 'stream', name, value)) : stream
   }
 
   /**
@@ -491,9 +520,16 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
       outcome = { value, failed }
     }
     const made = makeCall(number, value, settle(false), settle(true), { ...spec, flags: mayBeCalledOff })
-    const end = this.#dispatcher.runSync(made, options.timeoutMs ?? Number.POSITIVE_INFINITY, () => outcome !== undefined)
-    if (end === 'timed out' && guard !== undefined) throw timeOut(guard, this.#parts.actions, made)
-    if (outcome?.failed === true) throw outcome.value
+    const trace = isTraced() ? new Trace(this, 'runSync', name, value).submitted() : undefined
+    try {
+      const end = this.#dispatcher.runSync(made, options.timeoutMs ?? Number.POSITIVE_INFINITY, () => outcome !== undefined)
+      if (end === 'timed out' && guard !== undefined) throw timeOut(guard, this.#parts.actions, made)
+      if (outcome?.failed === true) throw outcome.value
+    } catch (error) {
+      trace?.failed(error)
+      throw error
+    }
+    trace?.completed(outcome?.value)
     return outcome?.value
   }
 
@@ -537,6 +573,8 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
       if (call !== undefined) this.#dispatcher.place(call)
     }
     return new Promise((resolve, reject) => {
+      const plain = { resolve: resolve as Resolve, reject }
+      const told = isTraced() ? new Trace(this, 'runMany', name, values).submitted().around(plain.resolve, plain.reject) : plain
       runMany({
         send: (chunk, worker, resolve, reject) => send(chunk, worker, chunk.flag, resolve, reject),
         sendOne: (value, worker, resolve, reject) => send(value, worker, 0, resolve, reject),
@@ -545,7 +583,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
         sized: (size) => {
           this.#chunkSizes[number] = size
         },
-      }, values, resolve as Resolve, reject)
+      }, values, told.resolve, told.reject)
     })
   }
 
@@ -573,13 +611,23 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   push(name: string, value?: unknown, options?: CallOptions): boolean {
     const number = this.#numbers.get(name)
     if (number === undefined || this.#closed) throw this.#cannotRun(name)
+    if (isTraced()) return this.#pushTraced(number, name, value, options)
     const failed = hasCallerContext() ? bound(callerContext(), this.#failedBy(number, name)) : this.#failedBy(number, name)
     if (options !== undefined) return this.#pushWith(number, value, options, failed)
     return this.#dispatcher.tryCall(number, value, ignore, failed)
   }
 
-  #pushWith(number: number, value: unknown, options: CallOptions, failed: Reject): boolean {
-    const prepared = callWith(this.#parts, number, value, options, ignore, failed)
+  #pushTraced(number: number, name: string, value: unknown, options: CallOptions | undefined): boolean {
+    const trace = new Trace(this, 'push', name, value)
+    const failed = hasCallerContext() ? bound(callerContext(), this.#failedBy(number, name)) : this.#failedBy(number, name)
+    const { resolve, reject } = trace.around(ignore, failed)
+    const taken = options === undefined ? this.#dispatcher.tryCall(number, value, resolve, reject) : this.#pushWith(number, value, options, reject, resolve)
+    if (taken) trace.submitted() // nothing can have come back yet
+    return taken
+  }
+
+  #pushWith(number: number, value: unknown, options: CallOptions, failed: Reject, done: Resolve = ignore): boolean {
+    const prepared = callWith(this.#parts, number, value, options, done, failed)
     let taken = false
     try {
       taken = prepared.call === undefined || this.#dispatcher.tryPlace(prepared.call)
@@ -616,9 +664,18 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     if (number === undefined || this.#closed) throw this.#cannotRun(name)
     if (typeof onResult !== 'function' || (onError !== undefined && typeof onError !== 'function')) throw noCallback(onResult, onError)
     const failed = onError ?? this.#failedBy(number, name)
+    if (isTraced()) return this.#callTraced(number, name, value, onResult as Resolve, failed, options)
     if (hasCallerContext()) return this.#callInContext(number, value, onResult as Resolve, failed, options)
     if (options === undefined) return this.#dispatcher.call(number, value, onResult as Resolve, failed)
     this.#callWith(number, value, onResult as Resolve, failed, options)
+  }
+
+  /** Refused options throw before anything is told. */
+  #callTraced(number: number, name: string, value: unknown, onResult: Resolve, failed: Reject, options: CallOptions | undefined): void {
+    const trace = new Trace(this, 'call', name, value)
+    const { resolve, reject } = trace.around(onResult, failed)
+    this.#callInContext(number, value, resolve, reject, options)
+    trace.submitted()
   }
 
   #callInContext(number: number, value: unknown, onResult: Resolve, failed: Reject, options: CallOptions | undefined): void {
@@ -730,8 +787,9 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     if (number === undefined || this.#closed) throw this.#cannotRun(name)
     const concurrency = integer('concurrency', options.concurrency ?? Math.min(mapConcurrencyMax, 256 * this.workers), 1, mapConcurrencyMax)
     const call = (value: unknown, resolve: Resolve, reject: Reject): void => {
-      if (this.#closed) reject(this.#cannotRun(name))
-      else this.#dispatcher.call(number, value, resolve, reject, oneOfWindow)
+      if (this.#closed) return reject(this.#cannotRun(name))
+      const told = isTraced() ? new Trace(this, 'map', name, value).submitted().around(resolve, reject) : { resolve, reject }
+      this.#dispatcher.call(number, value, told.resolve, told.reject, oneOfWindow)
     }
     return mapOver(call, items, options.ordered ?? true, concurrency) as AsyncGenerator<HandlerResult<H[K]>, void, undefined>
   }

@@ -1,6 +1,7 @@
 /** The group floor: workers behind a balancer. */
 export { balance, type Balancer, type LoadView, type Placement, type TaskView } from './balance.js'
 export type { CallOptions, SyncOptions } from './call-options.js'
+export type { TaskMessage, TaskMethod, WorkerMessage } from './channels.js'
 export type { RetryOptions } from './guard.js'
 export { type DroppedTask, ExecGroup, type GroupStats, type PushFailure, type WorkerStats } from './exec-group.js'
 export type { RecycleAfter } from './fatigue.js'

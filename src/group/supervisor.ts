@@ -46,6 +46,10 @@ export interface SupervisorEvents {
   warned(problem: string): void
   /** A thread died: settle what it left. Returns the lane index of the first task it never started. */
   died(worker: number, error: PercoreError): number
+  /** A worker's thread is ready, the first or a later one. */
+  started(worker: number): void
+  /** A worker's thread has ended, for whatever reason. */
+  ended(worker: number): void
   /** A successor runs. */
   replaced(worker: number): void
   /** No successor could be started, time and again: tasks must not wait for one. */
@@ -234,6 +238,7 @@ export class Supervisor {
           this.#threads[worker] = undefined
           ended(undefined)
           this.#reclaimHeap(worker)
+          if (ready) this.#events.ended(worker)
           if (!ready) reject(this.ending ? closedError() : startError(worker, code, cause, failure))
           else if (!this.#stopping.has(worker)) this.#replace(worker, diedError(worker, code, this.#killed[worker] ?? cause))
         })
@@ -248,6 +253,7 @@ export class Supervisor {
           return void thread.terminate()
         }
         ready = true
+        this.#events.started(worker)
         if (!this.#held) thread.unref()
         resolve(message.names)
       })
