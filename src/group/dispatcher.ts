@@ -142,6 +142,8 @@ export class Dispatcher implements LoadView {
   readonly #shut = new Set<number>()
   /** Streams that a worker has open for readers here. */
   readonly #streams: Int32Array
+  /** The most tasks each worker has held at the end of a turn that pushed some. */
+  readonly depthMax: Int32Array
   /** Who waits for a retired or shut worker to have nothing left. */
   readonly #leaving = new Map<number, () => void>()
   /** Pulls for a worker that is shut and full: nothing else can let them in. */
@@ -155,6 +157,7 @@ export class Dispatcher implements LoadView {
     this.#highLanes = workers
     this.#open = parts.workers
     this.#streams = new Int32Array(workers)
+    this.depthMax = new Int32Array(workers)
     this.#fabric = fabric
     this.#i32 = i32
     this.#heap = parts.heap
@@ -668,6 +671,8 @@ export class Dispatcher implements LoadView {
       const lane = this.#lanes[worker]
       const early = this.#published[worker]
       this.#published[worker] = 0
+      const held = this.#depth - this.#credits[worker]
+      if (held > this.depthMax[worker] && held <= this.#depth) this.depthMax[worker] = held // more: it is shut, or lost
       if (lane.pending !== 0) lane.publish()
       else if (early <= 1) continue
       this.#ring(worker)

@@ -32,6 +32,7 @@ import type {
 import { type InlineCall, sourceOf } from './inline.js'
 import { mapConcurrencyMax, mapOver, type MapOptions } from './map.js'
 import { type ExecGroupOptions, hrefOf, integer, settingsOf } from './options.js'
+import { createMeters, type HandlerStats, MeterReader } from './meter.js'
 import type { PlacedOptions, PlacedWorker } from './placed.js'
 import { readStream, streamCreditsDefault, streamCreditsMax, type StreamOptions } from './stream.js'
 import { type Reject, rejectThrough, type Resolve } from './slab.js'
@@ -51,23 +52,35 @@ const still = new Int32Array(new SharedArrayBuffer(4))
 /** Heap records beyond one per thread: a thread that dies while it starts may lose one. */
 const spareHeapRecords = 8
 
-/** One worker's counters. */
+/** One worker's figures. They are the worker's number's, whichever threads have served under it. */
 export interface WorkerStats {
-  /** Tasks started since the group was. */
+  /** Tasks started since the group was. Exact, up to 256 behind while it runs a batch. */
   readonly tasks: number
-  /** Of these, tasks that threw or rejected. */
+  /** Of these, tasks that threw or rejected. Exact. */
   readonly failures: number
+  /** Tasks it holds: pushed to it and not yet settled here. Exact. */
+  readonly depth: number
+  /** The most it has held, as seen at the end of each turn of this thread that pushed tasks. */
+  readonly depthMax: number
   /** Milliseconds without work since the group was started. */
   readonly idleMs: number
+  /** The share of the group's time in which it had work, 0 … 1; for figures of a period take differences of `idleMs`. */
+  readonly utilisation: number
   /** Times the thread went to sleep. */
   readonly parks: number
   /** Threads that died and were replaced. */
   readonly restarts: number
+  /** What its JavaScript heap used when it last looked, garbage included: at every 65th measured run. 0 before the first. */
+  readonly heapBytes: number
+  /** Its share of each handler's figures. */
+  readonly handlers: readonly HandlerStats[]
 }
 
 /** What {@link ExecGroup.stats} gives: numbers of one moment each, not all of the same one. */
 export interface GroupStats {
   readonly workers: readonly WorkerStats[]
+  /** Each handler's figures, of all workers there ever were; none when the module has more than 120 handlers. */
+  readonly handlers: readonly HandlerStats[]
   /** Tasks pushed and not yet settled. */
   readonly inFlight: number
   /** Calls waiting for a worker with room. */
@@ -151,6 +164,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   readonly #startedAtMs = performance.now()
   /** What concerns the whole group is told in the context that it was started in. */
   readonly #context = callerContext()
+  readonly #meter: MeterReader
   #numbers: ReadonlyMap<string, number> = new Map()
   #names: readonly string[] = []
   #namesByNumber: readonly string[] = []
@@ -189,6 +203,8 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     const heap = createHeap({ buffer: words.buffer, byteOffset: heapOffset, records: capacity + spareHeapRecords })
     this.#heap = heap
     tidy(heap, () => true, () => this.#closed)
+    const meters = createMeters(this.#fabric.workers)
+    this.#meter = new MeterReader(meters)
     this.#supervisor = new Supervisor(
       this.#fabric,
       heap,
@@ -198,6 +214,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
         idle,
         coresAreShort: maxWorkers >= cores,
         recycle,
+        meters,
         mainNames: main.map(([name]) => name),
         threads,
       },
@@ -823,22 +840,31 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   stats(): GroupStats {
     const { i32, f64 } = this.#fabric.words
     const now = epochMs()
+    const uptimeMs = performance.now() - this.#startedAtMs
+    const { restarts } = this.#supervisor
     return {
-      workers: this.#supervisor.restarts.slice(0, this.workers).map((restarts, worker) => {
+      workers: restarts.slice(0, this.workers).map((restarts, worker) => {
         const slot = slotAt(worker + 1)
         const idleSince = f64[(slot + slotLayout.idleSince) / 2]
+        const idleMs = f64[(slot + slotLayout.idleMs) / 2] + (idleSince === 0 ? 0 : Math.max(0, now - idleSince))
         return {
           tasks: f64[(slot + slotLayout.tasks) / 2],
           failures: f64[(slot + slotLayout.failures) / 2],
-          idleMs: f64[(slot + slotLayout.idleMs) / 2] + (idleSince === 0 ? 0 : Math.max(0, now - idleSince)),
+          depth: Math.max(0, this.#dispatcher.inFlight(worker)),
+          depthMax: this.#dispatcher.depthMax[worker],
+          idleMs,
+          utilisation: Math.min(1, Math.max(0, 1 - idleMs / uptimeMs)),
           parks: i32[slot + slotLayout.parks],
           restarts,
+          heapBytes: this.#meter.heapBytes(worker),
+          handlers: this.#meter.handlers(this.#names, [worker]),
         }
       }),
+      handlers: this.#meter.handlers(this.#names, [...restarts.keys()]),
       inFlight: this.#dispatcher.inFlightTotal,
       queued: this.#dispatcher.queued,
       dropped: this.#dispatcher.dropped,
-      uptimeMs: performance.now() - this.#startedAtMs,
+      uptimeMs,
     }
   }
 

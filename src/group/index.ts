@@ -4,6 +4,7 @@ export type { CallOptions, SyncOptions } from './call-options.js'
 export type { TaskMessage, TaskMethod, WorkerMessage } from './channels.js'
 export type { RetryOptions } from './guard.js'
 export { type DroppedTask, ExecGroup, type GroupStats, type PushFailure, type WorkerStats } from './exec-group.js'
+export type { HandlerStats, Percentiles } from './meter.js'
 export type { RecycleAfter } from './fatigue.js'
 export { depthMax, workersMax } from './fabric.js'
 export {

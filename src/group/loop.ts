@@ -7,7 +7,7 @@
  *
  * Cost: one atomic to see the batch, one to publish its completions, one for the caller's doorbell, one to give the slots
  * back; none per task. A batch is published early when it has been running for 100 µs, so that a fast task does not wait on
- * a slow neighbour. That needs no clock per task: each handler has an estimated cost, measured on every 32nd of its runs.
+ * a slow neighbour. That needs no clock per task: each handler has an estimated cost, measured on every 33rd of its runs: two clock reads, 0.1 µs.
  */
 import type { Codec } from '../codec/index.js'
 import type { LaneConsumer, LaneProducer } from '../ring/index.js'
@@ -17,6 +17,7 @@ import { type Cancels, mayBeCalledOff, type Running } from './called-off.js'
 import { slotLayout } from './fabric.js'
 import type { Context, Handler } from './handlers.js'
 import { isMany, manyValues, runOver } from './many.js'
+import type { Meter } from './meter.js'
 import { descriptor, status } from './task.js'
 
 // Not folded when they are imported, see dispatcher.ts.
@@ -34,9 +35,6 @@ const publishAfterUs = 100
 
 /** What a task costs beside its handler, in µs: only used to bound a batch. */
 const overheadUs = 0.2
-
-/** Every how many runs of a handler its cost is measured: two clock reads, 0.1 µs, shared by 32 tasks. */
-const sampleEvery = 32
 
 export interface Loop {
   /** Runs one batch, of at most `budgetUs` by estimate (always at least one task); returns how many tasks it took. */
@@ -71,17 +69,18 @@ export interface LoopParts {
   readonly cancels: Pick<Cancels, 'isCalledOff' | 'begin' | 'end' | 'pending' | 'look'>
   /** What to complete a task with whose result cannot be encoded; undefined when it fails. */
   readonly instead: (result: unknown) => unknown
+  readonly meter: Meter
   /** Rings the caller's doorbell; not urgent while there are more tasks to run. */
   readonly ringCaller: (urgent: boolean) => void
 }
 
 export function createLoop(parts: LoopParts): Loop {
-  const { i32, f64, slot, inbox, highInbox, outbox, heap, codec, handlers, lends, context, cancels, instead, ringCaller } = parts
+  const { i32, f64, slot, inbox, highInbox, outbox, heap, codec, handlers, lends, context, cancels, instead, meter, ringCaller } = parts
   const memory = { i32, f64, heap, codec }
   const tasksAt = (slot + slotLayout.tasks) / 2
   const failuresAt = (slot + slotLayout.failures) / 2
   const costUs = new Float64Array(handlers.length)
-  const untilSample = new Int32Array(handlers.length)
+  const untilSample = meter.until
   let unpublishedUs = 0
   let spentUs = 0
   let outstanding = 0
@@ -122,35 +121,36 @@ export function createLoop(parts: LoopParts): Loop {
   }
 
   /** `flags` say that the result is an array of many, see many.ts. */
-  function complete(task: number, generation: number, result: unknown, flags = 0): void {
+  function complete(handler: number, task: number, generation: number, result: unknown, flags = 0): void {
     const at = claim()
     let tag: number
     try {
       tag = codec.encode(result, at + payloadAt)
     } catch (error) {
       const other = instead(result)
-      return other === undefined ? fail(task, generation, error) : complete(task, generation, other)
+      return other === undefined ? fail(handler, task, generation, error) : complete(handler, task, generation, other)
     }
     commit(at, ok | (tag << 16) | flags, task, generation)
   }
 
-  function fail(task: number, generation: number, error: unknown): void {
+  function fail(handler: number, task: number, generation: number, error: unknown): void {
     const at = claim()
     f64[failuresAt]++
+    meter.failed(handler)
     const tag = codec.encodeError(error, at + payloadAt)
     commit(at, failed | (tag << 16), task, generation)
   }
 
-  function completeLater(task: number, generation: number, result: PromiseLike<unknown>, flags = 0): void {
+  function completeLater(handler: number, task: number, generation: number, result: PromiseLike<unknown>, flags = 0): void {
     outstanding++
     result.then(
       (value) => {
         outstanding--
-        complete(task, generation, value, flags)
+        complete(handler, task, generation, value, flags)
       },
       (error: unknown) => {
         outstanding--
-        fail(task, generation, error)
+        fail(handler, task, generation, error)
       },
     )
   }
@@ -167,21 +167,22 @@ export function createLoop(parts: LoopParts): Loop {
       const value = lends[handler] === 0 ? codec.decode(head >>> 16, at + payloadAt) : codec.lend(head >>> 16, at + payloadAt)
       result = handlers[handler](value as never, context)
     } catch (error) {
-      return fail(task, generation, error)
+      return fail(handler, task, generation, error)
     }
     if (typeof result === 'object' && result !== null && typeof (result as PromiseLike<unknown>).then === 'function') {
-      completeLater(task, generation, result as PromiseLike<unknown>)
-    } else complete(task, generation, result)
+      completeLater(handler, task, generation, result as PromiseLike<unknown>)
+    } else complete(handler, task, generation, result)
   }
 
   /** A task of many values: its results take their places, or come as an array. Nobody waits for it behind what is done already. */
   function runMany(at: number, head: number, task: number, generation: number, running: Running | undefined): void {
     if (outbox.pending !== 0) publish()
-    const handler = handlers[head & 0xffff]
+    const number = head & 0xffff
+    const handler = handlers[number]
     const start = performance.now()
     let count = 0
     try {
-      if (lends[head & 0xffff] !== 0) {
+      if (lends[number] !== 0) {
         codec.release((head >>> 16) & 0xff, at + payloadAt)
         throw oneAtATime()
       }
@@ -192,18 +193,21 @@ export function createLoop(parts: LoopParts): Loop {
       })
       if (outcome.waits) {
         const all = Promise.all(outcome.results)
-        if (running === undefined) completeLater(task, generation, all, manyValues)
-        else completeUnlessOver(running, all, manyValues)
+        if (running === undefined) completeLater(number, task, generation, all, manyValues)
+        else completeUnlessOver(number, running, all, manyValues)
       } else {
         if (running !== undefined) cancels.end(running)
         if (outcome.inPlace) completeInPlace(at, head, task, generation)
-        else complete(task, generation, outcome.results, manyValues)
+        else complete(number, task, generation, outcome.results, manyValues)
       }
     } catch (error) {
       if (running !== undefined) cancels.end(running)
-      fail(task, generation, error)
+      fail(number, task, generation, error)
     }
-    if (count > 1) f64[tasksAt] += count - 1
+    if (count > 1) {
+      f64[tasksAt] += count - 1
+      meter.more(number, count - 1)
+    }
     spentUs += (performance.now() - start) * 1000
     publish()
   }
@@ -220,11 +224,11 @@ export function createLoop(parts: LoopParts): Loop {
   function runGuarded(at: number, head: number, task: number, generation: number): void {
     if ((head & mayBeCalledOff) === 0) return runMany(at, head, task, generation, undefined)
     const tag = (head >>> 16) & 0xff
+    const handler = head & 0xffff
     if (cancels.isCalledOff(task)) {
       codec.release(tag, at + payloadAt)
-      return complete(task, generation, undefined) // nobody waits for it, but its credit must go back
+      return complete(handler, task, generation, undefined) // nobody waits for it, but its credit must go back
     }
-    const handler = head & 0xffff
     const running = cancels.begin(task, generation)
     if ((head & isMany) !== 0) return runMany(at, head, task, generation, running)
     let result: unknown
@@ -233,18 +237,18 @@ export function createLoop(parts: LoopParts): Loop {
       result = handlers[handler](value as never, context)
     } catch (error) {
       cancels.end(running)
-      return fail(task, generation, error)
+      return fail(handler, task, generation, error)
     }
     if (typeof result === 'object' && result !== null && typeof (result as PromiseLike<unknown>).then === 'function') {
-      completeUnlessOver(running, result as PromiseLike<unknown>)
+      completeUnlessOver(handler, running, result as PromiseLike<unknown>)
     } else {
       cancels.end(running)
-      complete(task, generation, result)
+      complete(handler, task, generation, result)
     }
   }
 
   /** It is outstanding until its promise settles, even when it was called off before: it may still be tidying up. */
-  function completeUnlessOver(running: Running, result: PromiseLike<unknown>, flags = 0): void {
+  function completeUnlessOver(handler: number, running: Running, result: PromiseLike<unknown>, flags = 0): void {
     const { task, generation } = running
     outstanding++
     const end = (then: () => void): void => {
@@ -252,25 +256,26 @@ export function createLoop(parts: LoopParts): Loop {
       cancels.end(running)
       then()
     }
-    running.complete = () => end(() => complete(task, generation, undefined))
+    running.complete = () => end(() => complete(handler, task, generation, undefined))
     result.then(
       (value) => {
         outstanding--
-        end(() => complete(task, generation, value, flags))
+        end(() => complete(handler, task, generation, value, flags))
       },
       (error: unknown) => {
         outstanding--
-        end(() => fail(task, generation, error))
+        end(() => fail(handler, task, generation, error))
       },
     )
   }
 
   function runMeasured(at: number, handler: number): void {
-    untilSample[handler] = sampleEvery
+    meter.begins(handler)
     if ((i32[at + headAt] & isMany) !== 0) return run(at) // that measures itself
     const start = performance.now()
     run(at)
     const us = (performance.now() - start) * 1000
+    meter.ran(handler, us)
     costUs[handler] = us > costUs[handler] ? us : 0.75 * costUs[handler] + 0.25 * us
   }
 

@@ -34,6 +34,7 @@ export interface SupervisorOptions {
   readonly idle: Idle
   readonly coresAreShort: boolean
   readonly recycle: RecycleAfter
+  readonly meters: SharedArrayBuffer
   readonly threads: ThreadSettings
 }
 
@@ -204,6 +205,7 @@ export class Supervisor {
       idle: this.#options.idle,
       coresAreShort: this.#options.coresAreShort,
       recycle: this.#options.recycle,
+      meters: this.#options.meters,
       traits: this.#options.threads.traitsOf(worker),
       port: this.#connect(worker),
     }

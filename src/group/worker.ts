@@ -18,6 +18,7 @@ import { dispose, initialise } from './hooks.js'
 import { type Idle, startTurning } from './idle.js'
 import { loadHandlers } from './load.js'
 import { createLoop, type Loop } from './loop.js'
+import { Meter } from './meter.js'
 import { Nested, nestedCapacity } from './nested.js'
 import { reportCapacity, ReportSender } from './reports.js'
 import { StreamSources } from './stream-source.js'
@@ -31,6 +32,8 @@ import { tidy } from './tidy.js'
 export interface WorkerBrief {
   readonly buffer: SharedArrayBuffer
   readonly worker: number
+  /** See meter.ts. */
+  readonly meters: SharedArrayBuffer
   /** URL of the handlers; a group may do without and run functions only. */
   readonly module: string | undefined
   /** Functions on the group's thread that handlers may call. */
@@ -120,6 +123,7 @@ async function main(brief: WorkerBrief): Promise<void> {
     handlers,
     lends: Uint8Array.from(handlers, (_, number) => (isView(table.handlers[number]) ? 1 : 0)),
     context,
+    meter: new Meter(brief.meters, brief.worker, handlers.length),
     cancels,
     instead: (result) => streams.instead(result),
     ringCaller,

@@ -7,6 +7,7 @@ import { invariant, shared } from '../../src/base/index.js'
 import type { Codec } from '../../src/codec/index.js'
 import type { Context } from '../../src/group/index.js'
 import { createLoop } from '../../src/group/loop.js'
+import { createMeters, Meter } from '../../src/group/meter.js'
 import { descriptor, status } from '../../src/group/task.js'
 import type { SharedHeap } from '../../src/memory/index.js'
 import { initLane, LaneConsumer, LaneProducer, laneWords, recoverConsumed, recoverProduced, ring, Sleeper } from '../../src/ring/index.js'
@@ -63,6 +64,7 @@ function work(stage: Stage, capacity: number, clockStepMs: number): void {
     context: noContext,
     cancels: noCancels,
     instead: () => undefined,
+    meter: new Meter(createMeters(1), 0, 1),
     ringCaller: () => ring(i32, callersBell, () => stage.send(box)),
   })
   const stopped = (): boolean => shared.load(i32, stop) === 1

@@ -1,0 +1,180 @@
+/**
+ * What a worker counts and measures of each handler, in shared memory: written plainly by the worker's thread, read at any time by the group's. The
+ * reader takes numbers of one moment each, and never makes a worker wait.
+ *
+ * Invariant: one thread writes a worker's region at a time; a successor carries on in it.
+ *
+ * ```
+ *  per worker   heap bytes (f64) │ until: a word per handler, its runs until the next is measured │ a record per handler
+ *  a record     samples │ – │ more (f64) │ failures (f64) │ window begun (f64, epoch ms) │ histogram of this window │ of the one before
+ * ```
+ *
+ * Cost: none per task, since the loop counts down to its next sample anyway, and how often it has is the number of tasks. A sample adds some 10 ns to every
+ * 33rd run of a handler.
+ */
+import { getHeapStatistics } from 'node:v8'
+import { epochMs } from '../platform/index.js'
+
+/** Every how many runs of a handler one is measured, less one. */
+export const sampleEvery = 32
+
+/** Functions of a worker's table that are measured; those of a module with more than 120 handlers are not. */
+const functionsMax = 256
+
+/** Two buckets per doubling from 50 ns: the last is at 150 s. */
+const buckets = 64
+const bucketUs = 0.05
+
+/** How long a histogram is filled before it becomes the one before. */
+const windowMs = 10_000
+
+/** Samples between two looks at the heap, which take 1.4 µs. */
+const samplesPerLook = 64
+
+const untilAt = 2
+const recordsAt = untilAt + functionsMax
+const record = { samples: 0, more: 2, failures: 4, begun: 6, histogram: 8, before: 8 + buckets } as const
+const recordWords = 8 + 2 * buckets
+const workerWords = recordsAt + functionsMax * recordWords
+
+/** Percentiles of how long a handler kept its thread. */
+export interface Percentiles {
+  readonly p50: number
+  readonly p90: number
+  readonly p99: number
+  /** Of how many measured runs. */
+  readonly samples: number
+}
+
+/** One handler's figures, of one worker or of all. */
+export interface HandlerStats {
+  readonly name: string
+  /** Tasks started, each value of `runMany` and each opened stream being one. Exact; up to 33 off while the worker runs one. */
+  readonly tasks: number
+  /** Of these, tasks that threw or rejected, or whose result could not be sent; a failed `runMany` part counts once. Exact. */
+  readonly failures: number
+  /**
+   * How long it kept its thread until it returned or first waited, in µs: of every 33rd run in the last 10 to 20 s in which it ran, each exact to 19 %. NaN without samples.
+   * Not of `runMany` and streams.
+   */
+  readonly runUs: Percentiles
+}
+
+/** Zeroed memory for so many workers; only what is used is touched. */
+export function createMeters(workers: number): SharedArrayBuffer {
+  return new SharedArrayBuffer(4 * workers * workerWords)
+}
+
+/** The worker's end. */
+export class Meter {
+  /** Counted down by the loop, by handler; a number behind those that are measured has a word, too. */
+  readonly until: Int32Array
+  readonly #i32: Int32Array
+  readonly #f64: Float64Array
+  readonly #at: number
+  readonly #isOn: boolean
+  #untilLook = 0
+
+  /** `functions` is how many there are in the worker's table. */
+  constructor(buffer: SharedArrayBuffer, worker: number, functions: number) {
+    this.#i32 = new Int32Array(buffer)
+    this.#f64 = new Float64Array(buffer)
+    this.#at = worker * workerWords
+    this.#isOn = functions <= functionsMax
+    this.until = this.#isOn ? new Int32Array(buffer, 4 * (this.#at + untilAt), functionsMax) : new Int32Array(functions)
+  }
+
+  /** A run that is to be measured begins. */
+  begins(handler: number): void {
+    this.until[handler] = sampleEvery
+    if (this.#isOn) this.#i32[this.#record(handler) + record.samples]++
+    if (--this.#untilLook >= 0) return
+    this.#untilLook = samplesPerLook
+    this.#f64[this.#at / 2] = getHeapStatistics().used_heap_size
+  }
+
+  ran(handler: number, us: number): void {
+    if (!this.#isOn) return
+    const at = this.#record(handler)
+    const now = epochMs()
+    if (now - this.#f64[(at + record.begun) / 2] > windowMs) this.#turn(at, now)
+    this.#i32[at + record.histogram + bucketOf(us)]++
+  }
+
+  /** A task had so many values beside the first. */
+  more(handler: number, count: number): void {
+    if (this.#isOn) this.#f64[(this.#record(handler) + record.more) / 2] += count
+  }
+
+  failed(handler: number): void {
+    if (this.#isOn) this.#f64[(this.#record(handler) + record.failures) / 2]++
+  }
+
+  #turn(at: number, now: number): void {
+    this.#i32.copyWithin(at + record.before, at + record.histogram, at + record.histogram + buckets)
+    this.#i32.fill(0, at + record.histogram, at + record.histogram + buckets)
+    this.#f64[(at + record.begun) / 2] = now
+  }
+
+  #record(handler: number): number {
+    return this.#at + recordsAt + handler * recordWords
+  }
+}
+
+function bucketOf(us: number): number {
+  const bucket = Math.round(2 * Math.log2(us / bucketUs))
+  return bucket > 0 ? Math.min(bucket, buckets - 1) : 0 // a clock that stood still gives 0
+}
+
+/** The reader's end. */
+export class MeterReader {
+  readonly #i32: Int32Array
+  readonly #f64: Float64Array
+
+  constructor(buffer: SharedArrayBuffer) {
+    this.#i32 = new Int32Array(buffer)
+    this.#f64 = new Float64Array(buffer)
+  }
+
+  heapBytes(worker: number): number {
+    return this.#f64[(worker * workerWords) / 2]
+  }
+
+  /** The figures of these handlers, summed over these workers. */
+  handlers(names: readonly string[], workers: readonly number[]): HandlerStats[] {
+    const measured = 2 * names.length + 16 <= functionsMax
+    return measured ? names.map((name, handler) => this.#handler(name, handler, names.length, workers)) : []
+  }
+
+  #handler(name: string, handler: number, count: number, workers: readonly number[]): HandlerStats {
+    let tasks = 0
+    let failures = 0
+    let histogram: Float64Array | undefined
+    for (const worker of workers) {
+      for (const which of [handler, count + handler]) {
+        const at = worker * workerWords + recordsAt + which * recordWords
+        const samples = this.#i32[at + record.samples] >>> 0
+        const until = this.#i32[worker * workerWords + untilAt + which]
+        if (samples > 0) tasks += 1 + (samples - 1) * (sampleEvery + 1) + sampleEvery - until + this.#f64[(at + record.more) / 2]
+        failures += this.#f64[(at + record.failures) / 2]
+      }
+      const at = worker * workerWords + recordsAt + handler * recordWords
+      if (this.#i32[at + record.samples] === 0) continue
+      histogram ??= new Float64Array(buckets)
+      for (let bucket = 0; bucket < buckets; bucket++) histogram[bucket] += this.#i32[at + record.histogram + bucket] + this.#i32[at + record.before + bucket]
+    }
+    return { name, tasks, failures, runUs: histogram === undefined ? noSamples : percentilesOf(histogram) }
+  }
+}
+
+const noSamples: Percentiles = { p50: Number.NaN, p90: Number.NaN, p99: Number.NaN, samples: 0 }
+
+function percentilesOf(histogram: Float64Array): Percentiles {
+  const samples = histogram.reduce((sum, count) => sum + count, 0)
+  const at = (share: number): number => {
+    let left = Math.max(1, Math.ceil(share * samples))
+    const bucket = histogram.findIndex((count) => (left -= count) <= 0)
+    return samples === 0 ? Number.NaN : bucketUs * 2 ** (bucket / 2)
+  }
+  return { p50: at(0.5), p90: at(0.9), p99: at(0.99), samples }
+}
