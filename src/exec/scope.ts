@@ -29,7 +29,7 @@ import { type Source, Wait, Waitable, WaitList } from './wait.js'
  *     }
  *   })
  * })
- * exec.after(5, () => scope.cancel())
+ * exec.after(50, () => scope.cancel())
  * await exec.run()
  * console.log(scope.tasks) // 0
  * ```
