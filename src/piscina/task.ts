@@ -25,7 +25,8 @@ let tasks = 0
 
 export class TaskInfo extends AsyncResource implements PiscinaTask {
   readonly taskId: number = tasks++
-  readonly value: unknown
+  /** The value; task queues read it under this name. */
+  readonly task: unknown
   readonly transfer: readonly Transferable[]
   readonly filename: string
   readonly name: string
@@ -42,7 +43,7 @@ export class TaskInfo extends AsyncResource implements PiscinaTask {
   constructor(spec: TaskSpec, settled: (error: unknown, result: unknown, failed: boolean) => void) {
     super('Piscina.Task', { requireManualDestroy: true, triggerAsyncId: spec.triggerAsyncId })
     const { value } = spec
-    this.value = isMovable(value) ? value[valueSymbol] : value
+    this.task = isMovable(value) ? value[valueSymbol] : value
     this.transfer = isMovable(value) ? [...spec.transfer, ...transferOf(value)] : spec.transfer
     this.filename = spec.filename
     this.name = spec.name

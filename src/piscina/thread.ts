@@ -102,7 +102,7 @@ export class PoolThread {
     task.thread = this
     try {
       // At once: what is moved is gone from here when `run` returns.
-      const number = task.transfer.length > 0 ? (this.#side as Side).send(task.value, task.transfer) : 0
+      const number = task.transfer.length > 0 ? (this.#side as Side).send(task.task, task.transfer) : 0
       if (this.#group !== undefined) this.#call(this.#group, task, number)
       else this.#starting.then((group) => this.#call(group, task, number), () => undefined)
     } catch (error) {
@@ -179,8 +179,8 @@ export class PoolThread {
     const done = (result: unknown): void => this.#over(task, undefined, result, false)
     const failed = (error: unknown): void => this.#over(task, error, undefined, true)
     const isUsual = number === 0 && task.filename === filename && task.name === name
-    if (isUsual) group.call('run', task.value, done, failed)
-    else group.call('runNamed', [task.filename, task.name, number === 0 ? task.value : undefined, number], done, failed)
+    if (isUsual) group.call('run', task.task, done, failed)
+    else group.call('runNamed', [task.filename, task.name, number === 0 ? task.task : undefined, number], done, failed)
   }
 
   #over(task: TaskInfo, error: unknown, result: unknown, failed: boolean): void {

@@ -73,6 +73,7 @@ for (const { name, Piscina } of faces) {
       const taskQueue = {
         get size() { return waiting.length },
         push(task: Task): void {
+          assert.equal((task as { task?: { rank: number } }).task?.rank, rank(task))
           waiting.push(task)
           waiting.sort((a, b) => rank(b) - rank(a))
         },
