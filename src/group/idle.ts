@@ -50,14 +50,22 @@ export interface IdleParts {
   readonly closed: () => void
 }
 
-/** Starts turning. Returns the function that a bell message must call. */
-export function startTurning(parts: IdleParts): () => void {
+/** What brings a thread back that has gone to sleep in its event loop. */
+export interface Waking {
+  /** A bell message has come. */
+  readonly rung: () => void
+  /** This thread has made work that only a turn can do. From anywhere on it, handlers included. */
+  readonly keepTurning: () => void
+}
+
+export function startTurning(parts: IdleParts): Waking {
   const { loop, sleeper, idle, eventLoopIsBusy, isClosing, ran } = parts
   const mayBlock = idle !== 'loop'
   const spinCeiling = idle === 'block' || idle === 'loop' ? 0 : parts.coresAreShort && idle === 'auto' ? spinUsMax / 8 : spinUsMax
   let spinUs = spinCeiling
   let emptyTurns = 0
   let scheduled = false
+  let turning = false
   let idling = false
   let needsTurn = false
   let ended = false
@@ -95,6 +103,13 @@ export function startTurning(parts: IdleParts): () => void {
   function stretch(): void {
     scheduled = false
     if (ended) return
+    turning = true
+    turnWhileThereIsWork()
+    turning = false
+  }
+
+  /** Until this thread goes to its event loop: to come back, or to sleep there. */
+  function turnWhileThereIsWork(): void {
     loop.publish()
     let budgetUs = stretchUsMax
     for (;;) {
@@ -131,14 +146,26 @@ export function startTurning(parts: IdleParts): () => void {
       }
       if (++emptyTurns <= emptyTurnsMax) return again()
       parts.beforeSleep()
-      if (sleeper.parkInLoop()) return
+      if (!sleeper.parkInLoop()) again()
+      return
     }
   }
 
-  again()
-  return () => {
+  function unpark(): void {
     sleeper.unpark()
     emptyTurns = 0
-    if (!scheduled) stretch()
+  }
+
+  again()
+  return {
+    rung: () => {
+      unpark()
+      if (!scheduled) stretch()
+    },
+    keepTurning: () => {
+      if (scheduled || turning) return
+      unpark()
+      again()
+    },
   }
 }

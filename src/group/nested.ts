@@ -60,6 +60,8 @@ export interface NestedParts {
   readonly mainNames: readonly string[]
   readonly context: Context<never>
   readonly ringCaller: () => void
+  /** Something waits for room that only a turn can send: this thread must not sleep. */
+  readonly keepTurning: () => void
   /** Tells the group's thread, once, that it must look for nested calls from now on. */
   readonly announce: () => void
   /** A handler is about to be started for a nested call, or has been. */
@@ -116,16 +118,26 @@ export class Nested {
     const { down } = this.#parts
     const ready = Math.min(down.poll(), turnMax)
     this.spentUs = 0
-    if (ready === 0) return 0
-    const start = performance.now()
-    for (let i = 0; i < ready; i++) {
-      const at = down.peek()
-      down.advance()
-      this.#take(at)
+    if (ready > 0) {
+      const start = performance.now()
+      for (let i = 0; i < ready; i++) {
+        const at = down.peek()
+        down.advance()
+        this.#take(at)
+      }
+      down.release()
+      this.spentUs = (performance.now() - start) * 1000
     }
-    down.release()
-    this.spentUs = (performance.now() - start) * 1000
+    this.publish() // no microtask runs before this thread sleeps, if it took nothing
     return ready
+  }
+
+  /** Whatever has been written is seen by the group's thread. */
+  publish(): void {
+    const { up, ringCaller } = this.#parts
+    if (up.pending === 0) return
+    up.publish()
+    ringCaller()
   }
 
   #call(kind: number, numbers: ReadonlyMap<string, number>, name: string, value: unknown, problem: string): Promise<unknown> {
@@ -147,8 +159,11 @@ export class Nested {
       this.#announced = true
       this.#parts.announce()
     }
-    if (this.#unsent.length > 0 || this.#encoding || !this.#trySend(message)) this.#unsent.push(message)
-    this.#scheduleFlush()
+    if (this.#unsent.length === 0 && !this.#encoding && this.#trySend(message)) this.#scheduleFlush()
+    else {
+      this.#unsent.push(message)
+      this.#parts.keepTurning()
+    }
   }
 
   #sendUnsent(): void {
@@ -189,15 +204,10 @@ export class Nested {
   #scheduleFlush(): void {
     if (this.#flushScheduled) return
     this.#flushScheduled = true
-    queueMicrotask(() => this.#flush())
-  }
-
-  #flush(): void {
-    this.#flushScheduled = false
-    const { up, ringCaller } = this.#parts
-    if (up.pending === 0) return
-    up.publish()
-    ringCaller()
+    queueMicrotask(() => {
+      this.#flushScheduled = false
+      this.publish()
+    })
   }
 
   #take(at: number): void {

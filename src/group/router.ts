@@ -242,7 +242,7 @@ export class Router {
       try {
         full = this.#encode(head, value, at)
       } catch (error) {
-        this.#answer(entry, nestedKind.failed, error)
+        queueMicrotask(() => this.#answer(entry, nestedKind.failed, error)) // which flushes, as may be going on now
         return true
       }
     }

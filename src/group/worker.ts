@@ -138,6 +138,7 @@ async function main(brief: WorkerBrief): Promise<void> {
     mainNames: brief.mainNames,
     context,
     ringCaller: () => ringCaller(true),
+    keepTurning: () => waking.keepTurning(),
     announce: () => say({ nested: true }),
     starting: (nested) => {
       isNested = nested
@@ -161,7 +162,7 @@ async function main(brief: WorkerBrief): Promise<void> {
 
   scope.state = await initialise(table.hooks, context, brief.module)
   isReady = true
-  const wake = startTurning({
+  const waking = startTurning({
     loop: both,
     idle: brief.idle,
     coresAreShort: brief.coresAreShort,
@@ -203,7 +204,7 @@ async function main(brief: WorkerBrief): Promise<void> {
     ring(i32, callersDoorbell, sendBell) // whoever waits on that thread gets no event of it
   })
   tidy(heap, () => f64[idleSinceAt] !== 0, isClosing)
-  port?.on('message', wake)
+  port?.on('message', waking.rung)
   say({ names: table.names })
 }
 

@@ -35,6 +35,8 @@ const module = await moduleWith(`
   }
   export const reverse = (block) => { block.bytes[0] = 8; return block }
   export const later = async ({ ms, value }, ctx) => { await sleep(ms); return ctx.group.run('echo', value) }
+  export const together = async (count, ctx) => (await Promise.all(Array.from({ length: count }, (_, i) => ctx.group.run('asleep', i)))).length
+  export const asleep = async (value) => { await sleep(30); return value }
   export const exit = () => process.exit(1)
   export const report = (value, ctx) => ctx.report(value)
   export const reportThrough = (value, ctx) => ctx.group.run('report', value)
@@ -112,6 +114,11 @@ test('handlers that wait for each other in circles go on although everything is 
     const audit = group.audit()
     assert.deepEqual([audit.problems, audit.blocks.out], [[], 0])
   }
+})
+
+test('more answers than have room, all given by one timer, wake a worker that sleeps in its event loop', async () => {
+  await using group = await start({ workers: 2 })
+  assert.equal(await group.run('together', 1000), 1000)
 })
 
 test('a call that nobody awaits is made all the same, also when the group closes at once', async () => {
