@@ -4,10 +4,10 @@
  * Invariant: it only reads. Pages of records that other threads hold are checked in what cannot change under them; with
  * `quiet`, the caller promises that no other thread is inside the heap, and everything is checked.
  */
-import { blocksPerPage, CLASS_COUNT, strideBytes, strideMagic } from './classes.js'
+import { blocksIn, CLASS_COUNT, reachOf, strideBytes, strideMagic } from './classes.js'
 import {
   B_COUNT, B_FIRST, B_LAST, B_PAGE, BATCH_SLOTS, BATCH_WORDS, CLASS_LARGE, CLASS_NONE, EDGE_ANY, GRANULE_SHIFT, HOME_DISOWNED,
-  HOME_LARGE, PAGE_SHIFT, PENDING_NEXT, R_ACTIVE, R_BATCH, R_EMPTY_MID, R_EMPTY_SMALL, R_GRANULES, R_PARTIAL, R_PENDING, R_RUN_END,
+  HOME_LARGE, PAGE_SHIFT, PENDING_NEXT, R_ACTIVE, R_BATCH, R_EMPTY_LONG, R_EMPTY_SHORT, R_GRANULES, R_PARTIAL, R_PENDING, R_RUN_END,
   R_RUN_START, R_STATE, R_TAKEN, RECORD_FRESH, RECORD_POOLED, REMOTE, REMOTE_ARMED, REMOTE_FIRST_MASK, START_SHIFT, STATE_ACTIVE, STATE_EMPTY,
   STATE_FULL, STATE_PARTIAL
 } from './layout.js'
@@ -131,7 +131,7 @@ function walkRecords(v: View, quiet: boolean, report: (what: string) => void): M
     let granules = 0
     for (let granule = 0; granule < g.endUnit >>> GRANULE_SHIFT; granule++) if (i32[g.granules + granule] === record + 1) granules++
     if (granules !== i32[words + R_GRANULES]) report(`record ${record} has ${granules} granules, not ${i32[words + R_GRANULES]}`)
-    for (const list of [R_EMPTY_SMALL, R_EMPTY_MID]) {
+    for (const list of [R_EMPTY_SHORT, R_EMPTY_LONG]) {
       if (follow(words + list, listed, 'empty', record) !== i32[words + list + 1]) report(`record ${record} miscounts its empty pages`)
     }
     for (let k = 0; k < BATCH_SLOTS; k++) {
@@ -152,9 +152,10 @@ function checkPage(
   blocks: { out: number; free: number; remote: number; batched: number }, report: (what: string) => void,
 ): void {
   const { i32, pages, units, geometry: g } = v
+  const unit = unitOf(page)
   const owner = ownerOf(v, page)
   const c = classIn(v, page)
-  const where = `page ${unitOf(page)} (class ${c}, owner ${owner}, state ${pages.state[page]})`
+  const where = `page ${unit} (class ${c}, owner ${owner}, state ${pages.state[page]})`
   const must = (holds: boolean, what: string): void => void (holds || report(`${where}: ${what}`))
   must(owner >= 0 && owner < g.recordCount && i32[recordWord(g, owner) + R_STATE] !== RECORD_FRESH, 'has no owner')
   if (!exact) return
@@ -169,12 +170,15 @@ function checkPage(
   }
   if (!(c >= 0 && c < CLASS_COUNT)) return must(false, 'has no such class')
   const start = page << START_SHIFT
-  const end = start + blocksPerPage(c) * (strideBytes(c) / 4)
   const stride = strideBytes(c) / 4
+  const capacity = blocksIn(c, units.span[unit]!)
+  const end = start + capacity * stride
   const limit = pages.limit[page]!
   const free = pages.free[page]!
   const carved = (limit - start) / stride
-  must(pages.magic[page] === strideMagic(c), 'stride is not that of its class')
+  must(pages.magic[page] === strideMagic(c) && units.magic[unit] === strideMagic(c), 'stride is not that of its class')
+  must(pages.end[page] === end && units.reach[unit] === reachOf(c, capacity), 'room is not that of its class and span')
+  must(pages.reach[page] === reachOf(c, carved), 'reaches farther, or less far, than what is carved')
   must(Number.isInteger(carved) && carved >= 0 && limit <= end, 'carved part is no whole number of blocks')
   const marks = new Set<number>()
   const walk = (first: number, max: number, what: string): number => {
@@ -217,7 +221,7 @@ function checkPage(
     'edge is not that of its state',
   )
   must(
-    ((units.home[unitOf(page)]! & HOME_DISOWNED) !== 0) === (v.adoption.mode !== 0 && pages.watched[page] === 1),
+    ((units.home[unit]! & HOME_DISOWNED) !== 0) === (v.adoption.mode !== 0 && pages.watched[page] === 1),
     'is disowned when it should not be, or the other way round',
   )
   must(

@@ -1,7 +1,7 @@
 /** How the heap says that an address or a page cannot be right. Any thread; cold. */
 import { PercoreError } from '../base/index.js'
-import { capacities, classBytes } from './classes.js'
-import { classIn, ownerOf, unitOf, usedOf, type View } from './view.js'
+import { classBytes } from './classes.js'
+import { capacityOf, classIn, ownerOf, unitOf, usedOf, type View } from './view.js'
 
 /** The error for an address that is no block of ours, or not any more. */
 export function badPointer(ptr: unknown, why: string): PercoreError {
@@ -17,6 +17,6 @@ export function corrupt(v: View, page: number, what: string): PercoreError {
   return new PercoreError(
     'ERR_PERCORE_BAD_POINTER',
     `${what} in page ${unitOf(page)} (blocks of ${classBytes[c] ?? '?'} bytes, owner ${ownerOf(v, page)}, ` +
-      `used ${usedOf(v, page)} of ${capacities[c]}): a block was freed twice, or written after it was freed`,
+      `used ${usedOf(v, page)} of ${capacityOf(v, page)}): a block was freed twice, or written after it was freed`,
   )
 }

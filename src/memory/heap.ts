@@ -40,8 +40,8 @@ import { type HeapStats, readStats } from './stats.js'
 import { homeWord, type Ptr, type View, viewOf } from './view.js'
 
 // V8 reads an imported binding from memory at each use and folds a constant of the module itself: mixed went from 89 to 110 Mops/s.
-const { CLASS_BYTES_MAX, CLASS_COUNT, classBytes, classOf, magics, pageWords } = classes
-const { CLASS_LARGE, HOME_DISTANCE, HOME_LARGE, MARK, MARK_KEY, PAGE_SHIFT, R_ACTIVE, START_SHIFT, UNIT_BYTES, UNIT_SHIFT } = layout
+const { CLASS_BYTES_MAX, CLASS_COUNT, classBytes, classOf } = classes
+const { CLASS_LARGE, HOME_DISTANCE, HOME_LARGE, MARK, MARK_FREE, PAGE_SHIFT, R_ACTIVE, START_SHIFT, UNIT_BYTES, UNIT_SHIFT } = layout
 const { GRANULE_BYTES, HEADER_WORDS, H_ADAPTIVE, H_ADOPTION, H_CHUNK_FIRST, H_CHUNK_LEVELS, H_CHUNK_MAX, H_DEBUG } = layout
 const { H_END_WORD, H_MAGIC, H_RECORDS, MAGIC_VALUE } = layout
 
@@ -161,10 +161,12 @@ function outOfMemory(v: View, bytes: number): PercoreError {
 
 function bind(v: View, handle: HeapHandle): SharedHeap {
   const { i32, me, record, geometry, buffer, pages, units } = v
-  const { free: freeList, left, limit, magic } = pages
+  const { free: freeList, left, magic, reach } = pages
   const { class: kind, home, span } = units
+  // One view for the links of free blocks and one for their marks, of one length: V8 checks an address once for both.
+  const links = new Int32Array(buffer, 0, i32.length - MARK)
+  const marks = new Int32Array(buffer, MARK * 4, i32.length - MARK)
   const active = new Int32Array(buffer, (record + R_ACTIVE) * 4, CLASS_COUNT)
-  const { endUnit } = geometry
   const mine = homeWord(me)
   const freeRemote = bindFreeRemote(v)
   const isAdaptive = i32[geometry.base + H_ADAPTIVE] === 1 && geometry.debugMap === 0 // it would write into poisoned blocks
@@ -174,9 +176,9 @@ function bind(v: View, handle: HeapHandle): SharedHeap {
       const page = active[classOf[(bytes + 15) >>> 4]!]!
       const block = freeList[page]!
       if (block !== 0) {
-        freeList[page] = i32[block]!
+        freeList[page] = links[block]!
         left[page] = (left[page]! + 1) | 0
-        i32[block + MARK] = 0
+        marks[block] = 0
         return block as Ptr
       }
     }
@@ -188,9 +190,9 @@ function bind(v: View, handle: HeapHandle): SharedHeap {
       const page = active[classOf[(bytes + 15) >>> 4]!]!
       const block = freeList[page]!
       if (block !== 0) {
-        freeList[page] = i32[block]!
+        freeList[page] = links[block]!
         left[page] = (left[page]! + 1) | 0
-        i32[block + MARK] = 0
+        marks[block] = 0
         return block as Ptr
       }
     }
@@ -217,17 +219,14 @@ function bind(v: View, handle: HeapHandle): SharedHeap {
 
   function free(ptr: Ptr): void {
     const unit = ptr >>> UNIT_SHIFT
-    if (unit >= endUnit) return freeSlow(ptr)
-    const distance = home[unit]! ^ mine
+    const distance = home[unit]! ^ mine // of no unit it is what is mine, which is no distance either
     if (distance > HOME_DISTANCE) return freeSlow(ptr)
     const page = (unit - distance) << PAGE_SHIFT
-    const m = magic[page]!
-    if (Math.imul(ptr - (page << START_SHIFT), m) >>> 0 >= m || ptr >= limit[page]!) throw notABlock(ptr)
+    if (Math.imul(ptr - (page << START_SHIFT), magic[page]!) >>> 0 >= reach[page]!) throw notABlock(ptr)
     const stay = (left[page]! - 1) | 0
-    const mark = ptr ^ MARK_KEY
-    if (i32[ptr + MARK] === mark || stay <= 0) return freeAtEdge(v, ptr, page)
-    i32[ptr] = freeList[page]!
-    i32[ptr + MARK] = mark
+    if (marks[ptr] === MARK_FREE || stay <= 0) return freeAtEdge(v, ptr, page)
+    links[ptr] = freeList[page]!
+    marks[ptr] = MARK_FREE
     freeList[page] = ptr
     left[page] = stay
   }
@@ -253,8 +252,7 @@ function bind(v: View, handle: HeapHandle): SharedHeap {
     if (word === 0) throw badPointer(ptr, 'there is no block in use at this address')
     const first = unit - (word & HOME_DISTANCE)
     const offset = ptr - (first << UNIT_SHIFT)
-    const c = kind[first]!
-    const inside = word === HOME_LARGE ? offset === 0 : Math.imul(offset, magics[c]!) >>> 0 < magics[c]! && offset < pageWords[c]!
+    const inside = word === HOME_LARGE ? offset === 0 : Math.imul(offset, units.magic[first]!) >>> 0 < units.reach[first]!
     if (!inside) throw badPointer(ptr, 'it points into a block, not at its start')
     return first
   }

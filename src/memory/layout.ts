@@ -6,7 +6,7 @@
  * ```text
  *  byteOffset                                                                                                byteOffset + byteLength
  *  | header | records | ready bits | unit bitmap | granules | unit columns | page lines | remote lines | … | unit | … | unit |
- *    1 KiB    2¼ KiB each            1 bit/unit    4 B/16 units  4 B/unit each  64 B/unit    64 B/unit          64 KiB each, aligned
+ *    1 KiB    2½ KiB each            1 bit/unit    4 B/16 units  4 B/unit each  64 B/unit    64 B/unit          64 KiB each, aligned
  * ```
  *
  * Every address is an index of a 4-byte word of the whole buffer, so `pointer >>> UNIT_SHIFT` is the unit, and the column `home`
@@ -54,10 +54,12 @@ export const pageColumns = [
   'free',
   /** Blocks carved and not in the free list, less `edge`: the free that brings it to 0 changes the page's state. */
   'left',
-  /** The word after the last carved block. */
+  /** The word after the last carved block, and after the last there is room for. */
   'limit',
-  /** Tells the start of a block from its inside (classes.ts). */
+  'end',
+  /** Tell the start of a block that has been carved from everything else (classes.ts: `strideMagic`, `reachOf`). */
   'magic',
+  'reach',
   'state',
   /** How many used blocks the page may fall to unnoticed: −1 active, 0 partial, EDGE_ANY when full. */
   'edge',
@@ -79,6 +81,9 @@ export const unitColumns = [
   'class',
   /** For the first unit of a page: its units. */
   'span',
+  /** For the first unit of a page: what tells the start of a block there is room for; `reach` is 0 where there is none. */
+  'magic',
+  'reach',
 ] as const
 export type UnitColumn = (typeof unitColumns)[number]
 
@@ -132,8 +137,7 @@ export const REMOTE_FIRST_MASK = 0x7fff
 // A free block: its first word is the link to the next one (0: last). Its second says that it is free, so that a second free is noticed;
 // malloc wipes it, and whoever finds it in a block that comes back makes sure by walking the lists.
 export const MARK = 1
-/** The mark of the free block at `ptr` is `ptr ^ MARK_KEY`. */
-export const MARK_KEY = 0x5bd1e995
+export const MARK_FREE = 0x5bd1e995
 
 // Heap record. R_STATE: Atomics, everyone. R_PENDING: Atomics, everyone. The rest: the holder's alone, plain.
 export const R_STATE = 0
@@ -159,8 +163,8 @@ export const R_RUN_END: number = R_OWED + 2
 /** 1 + the pooled record this holder is taking a page from. */
 export const R_BORROWED: number = R_OWED + 3
 /** Empty pages kept: one list per span, head and count. */
-export const R_EMPTY_SMALL: number = R_OWED + 4
-export const R_EMPTY_MID: number = R_OWED + 6
+export const R_EMPTY_SHORT: number = R_OWED + 4
+export const R_EMPTY_LONG: number = R_OWED + 6
 /** Number of blocks in R_BATCH. */
 export const R_BATCHED: number = R_OWED + 8
 /** How many granules the record has reserved, how many times it did, and where the lowest free unit of them may be. */
@@ -178,7 +182,9 @@ export const COUNTER_SLOTS = 48
 export const R_FRESH: number = R_COUNTERS + COUNTER_SLOTS * 2
 export const R_LEARNED: number = R_FRESH + CLASS_SLOTS
 export const R_LEARNED_AT: number = R_LEARNED + CLASS_SLOTS
-export const RECORD_WORDS: number = alignUp(R_LEARNED_AT + 1, 64)
+/** 1 for the classes that have had their first page. */
+export const R_GROWN: number = R_LEARNED_AT + 1
+export const RECORD_WORDS: number = alignUp(R_GROWN + CLASS_SLOTS, 64)
 
 export const RECORD_FRESH = 0
 export const RECORD_LIVE = 1

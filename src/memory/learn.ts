@@ -15,7 +15,7 @@
  * idleness after work counts: a thread that parks a thousand times with nothing taken in between forgets nothing.
  */
 import { C } from './counters.js'
-import { capacities, CLASS_COUNT, classBytes, strideWords } from './classes.js'
+import { blocksIn, CLASS_COUNT, classBytes, firstSpan, strideWords } from './classes.js'
 import { R_ACTIVE, R_FRESH, R_LEARNED, R_LEARNED_AT, R_PARTIAL, STATE_ACTIVE, STATE_PARTIAL, UNIT_WORDS } from './layout.js'
 import { activate, pushPartial, unlinkPartial } from './page.js'
 import { prewarm } from './prewarm.js'
@@ -71,7 +71,7 @@ function learn(v: View, isFirst: boolean): void {
     const fresh = i32[record + R_FRESH + c]!
     const learned = i32[record + R_LEARNED + c]!
     const wanted = fresh > 0 ? learned + fresh : learned - Math.ceil(learned / DECAY)
-    i32[record + R_LEARNED + c] = Math.min(Math.max(wanted, isFirst ? mostLearned(v, c) : 0), capacities[c]!)
+    i32[record + R_LEARNED + c] = Math.min(Math.max(wanted, isFirst ? mostLearned(v, c) : 0), blocksIn(c, firstSpan(c)))
     total += i32[record + R_LEARNED + c]! * classBytes[c]!
   }
   if (total <= BUDGET_BYTES) return

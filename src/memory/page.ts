@@ -22,19 +22,19 @@ import { C } from './counters.js'
 import { badPointer, corrupt } from './faults.js'
 import * as layout from './layout.js'
 import { clearStates } from './states.js'
-import { classIn, homeWord, remoteAt, unitOf, usedOf, type View } from './view.js'
+import { capacityOf, classIn, homeWord, remoteAt, unitOf, usedOf, type View } from './view.js'
 
 // Local names, because V8 does not fold imported bindings (heap.ts).
-const { capacities, CLASS_COUNT, magics, pageWords, spans, strideWords } = classes
-const { CLASS_NONE, EDGE_ANY, HOME_DISOWNED, MARK, MARK_KEY, PAGE_SHIFT, PENDING_NEXT, REMOTE, REMOTE_ARMED } = layout
-const { REMOTE_COUNT_MASK, REMOTE_COUNT_SHIFT, REMOTE_FIRST_MASK, R_ACTIVE, R_ARMING, R_EMPTY_MID, R_EMPTY_SMALL, R_FRESH } = layout
+const { blocksIn, CLASS_COUNT, firstSpan, laterSpan, LONG_SPAN, reachOf, SHORT_SPAN, strideMagic, strideWords } = classes
+const { CLASS_NONE, EDGE_ANY, HOME_DISOWNED, MARK, MARK_FREE, PAGE_SHIFT, PENDING_NEXT, REMOTE, REMOTE_ARMED } = layout
+const { REMOTE_COUNT_MASK, REMOTE_COUNT_SHIFT, REMOTE_FIRST_MASK, R_ACTIVE, R_ARMING, R_EMPTY_LONG, R_EMPTY_SHORT, R_FRESH, R_GROWN } = layout
 const { R_PARTIAL, R_RUN_END, R_RUN_START, START_SHIFT, STATE_ACTIVE, STATE_EMPTY, STATE_FULL, STATE_PARTIAL } = layout
 
 /** Words carved at a time: building the list of a whole page at once would touch all of it. */
 const CARVE_WORDS = 1024
 /** Empty pages a record keeps for itself, by span; one more goes back to the reserve. */
-const EMPTY_SMALL_MAX = 8
-const EMPTY_MID_MAX = 4
+const EMPTY_SHORT_MAX = 8
+const EMPTY_LONG_MAX = 4
 
 export function remoteCount(remote: number): number {
   return (remote >>> REMOTE_COUNT_SHIFT) & REMOTE_COUNT_MASK
@@ -93,15 +93,17 @@ export function extend(v: View, page: number): boolean {
   const { i32, pages } = v
   const first = pages.limit[page]!
   const c = classIn(v, page)
-  const end = (page << START_SHIFT) + pageWords[c]!
+  const end = pages.end[page]!
   if (first >= end) return false
   const stride = strideWords[c]!
   const count = Math.max(1, Math.min(Math.floor(CARVE_WORDS / stride), (end - first) / stride))
   const limit = first + count * stride
+  const reach = pages.reach[page]! + reachOf(c, count)
   for (let block = first; block < limit - stride; block += stride) i32[block] = block + stride
   i32[limit - stride] = 0
   pages.free[page] = first
   pages.limit[page] = limit
+  pages.reach[page] = reach
   i32[v.record + R_FRESH + c]! += count
   v.f64[v.counters + C.extensions]! += 1
   return true
@@ -197,7 +199,7 @@ export function setFull(v: View, page: number): boolean {
 
 /** Empties lists are stacks through NEXT; [head, count] at the record. */
 function emptyList(v: View, span: number): number {
-  return v.record + (span === 1 ? R_EMPTY_SMALL : R_EMPTY_MID)
+  return v.record + (span === SHORT_SPAN ? R_EMPTY_SHORT : R_EMPTY_LONG)
 }
 
 /** True when no sender can still be holding the page's name: it was never armed, or could be disarmed. */
@@ -216,6 +218,7 @@ export function returnPage(v: View, page: number): void {
   i32[record + R_RUN_START] = unit
   i32[record + R_RUN_END] = unit + units.span[unit]!
   units.class[unit] = CLASS_NONE
+  units.reach[unit] = 0
   returnNoted(v)
   v.f64[v.counters + C.pagesReturned]! += 1
 }
@@ -228,7 +231,7 @@ export function retire(v: View, page: number): void {
   const span = units.span[unitOf(page)]!
   const list = emptyList(v, span)
   v.f64[v.counters + C.pagesEmptied]! += 1
-  if (i32[list + 1]! >= (span === 1 ? EMPTY_SMALL_MAX : EMPTY_MID_MAX)) {
+  if (i32[list + 1]! >= (span === SHORT_SPAN ? EMPTY_SHORT_MAX : EMPTY_LONG_MAX)) {
     returnPage(v, page)
     return
   }
@@ -236,7 +239,9 @@ export function retire(v: View, page: number): void {
   setEdge(v, page, EDGE_ANY)
   pages.free[page] = 0
   pages.limit[page] = page << START_SHIFT
+  pages.reach[page] = 0
   units.class[unitOf(page)] = CLASS_NONE
+  units.reach[unitOf(page)] = 0
   pages.next[page] = i32[list]!
   i32[list] = page
   i32[list + 1] = i32[list + 1]! + 1
@@ -259,7 +264,7 @@ export function trimPages(v: View): void {
       page = next
     }
   }
-  for (const span of [1, 8]) {
+  for (const span of [SHORT_SPAN, LONG_SPAN]) {
     const list = emptyList(v, span)
     for (let page = i32[list]!; page !== 0; page = i32[list]!) {
       i32[list] = pages.next[page]!
@@ -270,21 +275,29 @@ export function trimPages(v: View): void {
 }
 
 /** Shapes the free units of `page` for class `c` and makes them the active page. They hold nothing in use. */
-function form(v: View, page: number, c: number): void {
+function form(v: View, page: number, c: number, span: number): void {
   const { i32, pages, units, geometry } = v
+  const unit = unitOf(page)
   const start = page << START_SHIFT
-  const span = spans[c]!
-  clearStates(v, unitOf(page), span, false)
+  const capacity = blocksIn(c, span)
+  const end = start + capacity * strideWords[c]!
+  const magic = strideMagic(c)
+  const reach = reachOf(c, capacity)
+  clearStates(v, unit, span, false)
   pages.free[page] = 0
   pages.left[page] = 0
   pages.edge[page] = 0
   pages.limit[page] = start
+  pages.end[page] = end
+  pages.magic[page] = magic
+  pages.reach[page] = 0
   pages.watched[page] = 0
   pages.next[page] = 0
   pages.prev[page] = 0
-  units.class[unitOf(page)] = c
-  pages.magic[page] = magics[c]!
-  units.span[unitOf(page)] = span
+  units.class[unit] = c
+  units.span[unit] = span
+  units.magic[unit] = magic
+  units.reach[unit] = reach
   i32[remoteAt(geometry, page) + PENDING_NEXT] = 0
   setHome(v, page, homeWord(v.me))
   activate(v, page)
@@ -294,10 +307,10 @@ function form(v: View, page: number, c: number): void {
 function isListed(v: View, ptr: number, page: number): boolean {
   const { i32, pages, geometry } = v
   const start = page << START_SHIFT
-  const end = start + pageWords[classIn(v, page)]!
+  const end = pages.end[page]!
   const remote = shared.load(i32, remoteAt(geometry, page) + REMOTE)
   for (const first of [pages.free[page]!, remoteCount(remote) === 0 ? 0 : start + ((remote & REMOTE_FIRST_MASK) << 2)]) {
-    let left = capacities[classIn(v, page)]!
+    let left = capacityOf(v, page)
     for (let block = first; block >= start && block < end && left > 0; block = i32[block]!, left--) if (block === ptr) return true
   }
   return false
@@ -305,7 +318,7 @@ function isListed(v: View, ptr: number, page: number): boolean {
 
 /** A block that carries the mark of a free one is being freed again, unless its user wrote that very number there. */
 export function refuseSecondFree(v: View, ptr: number, page: number): void {
-  if (v.i32[ptr + MARK] !== (ptr ^ MARK_KEY) || !isListed(v, ptr, page)) return
+  if (v.i32[ptr + MARK] !== MARK_FREE || !isListed(v, ptr, page)) return
   v.f64[v.counters + C.badFrees]! += 1
   throw badPointer(ptr, 'it is free already')
 }
@@ -319,7 +332,7 @@ export function freeAtEdge(v: View, ptr: number, page: number): void {
   refuseSecondFree(v, ptr, page)
   if (usedOf(v, page) <= 0) throw badPointer(ptr, 'every block of its page is free already')
   i32[ptr] = pages.free[page]!
-  i32[ptr + MARK] = ptr ^ MARK_KEY
+  i32[ptr + MARK] = MARK_FREE
   pages.free[page] = ptr
   pages.left[page]! -= 1
   if (pages.state[page] === STATE_FULL) {
@@ -332,26 +345,43 @@ export function freeAtEdge(v: View, ptr: number, page: number): void {
   else retire(v, page)
 }
 
+/** The spans that pages of class `c` can have, the better one for the record's next page first. */
+function spansFor({ i32, record }: View, c: number): readonly number[] {
+  const [first, later] = [firstSpan(c), laterSpan(c)]
+  if (first === later) return [first]
+  return i32[record + R_GROWN + c] === 0 ? [first, later] : [later, first]
+}
+
 /** Reuses a kept empty page for class `c`. */
 export function takeEmpty(v: View, c: number): number {
   const { i32, pages } = v
-  const list = emptyList(v, spans[c]!)
-  const page = i32[list]!
-  if (page === 0) return 0
-  i32[list] = pages.next[page]!
-  i32[list + 1] = i32[list + 1]! - 1
-  form(v, page, c)
-  return page
+  for (const span of spansFor(v, c)) {
+    const list = emptyList(v, span)
+    const page = i32[list]!
+    if (page === 0) continue
+    i32[list] = pages.next[page]!
+    i32[list + 1] = i32[list + 1]! - 1
+    form(v, page, c, span)
+    return page
+  }
+  return 0
 }
 
 /** Takes a new page from the reserve for class `c`, or returns 0. */
 export function takeNew(v: View, c: number): number {
+  for (const span of spansFor(v, c)) {
+    const page = takeUnits(v, span) << PAGE_SHIFT
+    if (page !== 0) return settle(v, page, c, span)
+  }
+  return 0
+}
+
+function settle(v: View, page: number, c: number, span: number): number {
   const { i32, geometry, record } = v
-  const page = takeUnits(v, spans[c]!) << PAGE_SHIFT
-  if (page === 0) return 0
   shared.store(i32, remoteAt(geometry, page) + REMOTE, 0)
-  form(v, page, c)
+  form(v, page, c, span)
   i32[record + R_RUN_END] = 0
+  i32[record + R_GROWN + c] = 1
   v.f64[v.counters + C.newPages]! += 1
   return page
 }

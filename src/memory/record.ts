@@ -7,10 +7,10 @@
  */
 import { PercoreError, shared } from '../base/index.js'
 import { recountArena } from './arena.js'
-import { CLASS_COUNT, pageWords, strideWords } from './classes.js'
+import { CLASS_COUNT, strideWords } from './classes.js'
 import { C } from './counters.js'
 import {
-  CLASS_NONE, type Geometry, PAGE_SHIFT, PENDING_NEXT, R_ACTIVE, R_ARMING, R_BORROWED, R_EMPTY_MID, R_EMPTY_SMALL, R_OWED, R_PARTIAL,
+  CLASS_NONE, type Geometry, PAGE_SHIFT, PENDING_NEXT, R_ACTIVE, R_ARMING, R_BORROWED, R_EMPTY_LONG, R_EMPTY_SHORT, R_OWED, R_PARTIAL,
   R_PENDING, R_STATE, R_TAKEN, RECORD_BORROWED, RECORD_FRESH, RECORD_LIVE, RECORD_POOLED, START_SHIFT,
 } from './layout.js'
 import { awaitReturn, giveBack, poolParked } from './lend.js'
@@ -102,7 +102,7 @@ function rebuild(v: View): void {
     i32[record + R_ACTIVE + c] = noPage(v)
     i32[record + R_PARTIAL + c] = 0
   }
-  for (const list of [R_EMPTY_SMALL, R_EMPTY_MID]) {
+  for (const list of [R_EMPTY_SHORT, R_EMPTY_LONG]) {
     i32[record + list] = 0
     i32[record + list + 1] = 0
   }
@@ -141,7 +141,7 @@ function relist(v: View, page: number): void {
   pages.left[page] = carved - countFree(v, page, carved)
   mergeRemote(v, page)
   if (usedOf(v, page) === 0 && disarm(v, page)) returnPage(v, page)
-  else if (pages.free[page] !== 0 || pages.limit[page]! < start + pageWords[c]! || !setFull(v, page)) pushPartial(v, page)
+  else if (pages.free[page] !== 0 || pages.limit[page]! < pages.end[page]! || !setFull(v, page)) pushPartial(v, page)
 }
 
 /** Length of the free list. One that is torn is cut short; what is behind the cut is lost, and counted. */

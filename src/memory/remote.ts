@@ -24,16 +24,14 @@
  */
 import { shared } from '../base/index.js'
 import { refillsOf, setReady } from './adopt.js'
-import * as classes from './classes.js'
 import { C } from './counters.js'
 import { badPointer, corrupt } from './faults.js'
 import * as layout from './layout.js'
 import { refuseSecondFree, setHome } from './page.js'
-import { classIn, homeWord, ownerOf, recordWord, remoteAt, type View } from './view.js'
+import { capacityOf, classIn, homeWord, ownerOf, recordWord, remoteAt, type View } from './view.js'
 
 // Local names, because V8 does not fold imported bindings (heap.ts).
-const { capacities, magics, pageWords } = classes
-const { BATCH_SLOTS, BATCH_WORDS, B_COUNT, B_FIRST, B_LAST, B_PAGE, MARK, MARK_KEY, PENDING_NEXT, PENDING_STAMP } = layout
+const { BATCH_SLOTS, BATCH_WORDS, B_COUNT, B_FIRST, B_LAST, B_PAGE, MARK, MARK_FREE, PENDING_NEXT, PENDING_STAMP } = layout
 const { REMOTE, REMOTE_ARMED, REMOTE_COUNT_MASK, REMOTE_COUNT_SHIFT, REMOTE_FIRST_MASK, R_BATCH, R_BATCHED } = layout
 const { R_LAST_BATCH, R_OWED, R_PENDING, R_TAKEN, PAGE_SHIFT, START_SHIFT } = layout
 
@@ -76,7 +74,7 @@ export function send(v: View, slot: number): void {
   const at = remoteAt(geometry, page)
   for (let old = i32[at + REMOTE]!; ; ) { // a guess; the compare-exchange knows
     const before = (old >>> REMOTE_COUNT_SHIFT) & REMOTE_COUNT_MASK
-    if (before + count > capacities[classIn(v, page)]!) {
+    if (before + count > capacityOf(v, page)) {
       i32[record + R_BATCHED] = i32[record + R_BATCHED]! - count
       i32[slot + B_COUNT] = 0
       v.f64[v.counters + C.badFrees]! += count
@@ -104,20 +102,17 @@ export function send(v: View, slot: number): void {
  * columns that the owner writes are not read.
  */
 export function bindFreeRemote(v: View): (ptr: number, page: number) => void {
-  const { i32, record } = v
-  const kind = v.units.class
+  const { buffer, i32, record } = v
+  const { magic, reach } = v.units
   const batches = record + R_BATCH
+  const marks = new Int32Array(buffer, MARK * 4, i32.length - MARK)
 
   return function freeRemote(ptr: number, page: number): void {
     const unit = page >>> PAGE_SHIFT
-    const c = kind[unit]!
-    const m = magics[c] ?? 0
-    const offset = ptr - (page << START_SHIFT)
-    if (Math.imul(offset, m) >>> 0 >= m || offset >= pageWords[c]!) {
+    if (Math.imul(ptr - (page << START_SHIFT), magic[unit]!) >>> 0 >= reach[unit]!) {
       throw badPointer(ptr, 'it points into a block, not at its start')
     }
-    const mark = ptr ^ MARK_KEY
-    if (i32[ptr + MARK] === mark) refuseSecondFree(v, ptr, page)
+    if (marks[ptr] === MARK_FREE) refuseSecondFree(v, ptr, page)
     const slot = batches + ((unit + (unit >>> 3)) & (BATCH_SLOTS - 1)) * BATCH_WORDS
     let count = i32[slot + B_COUNT]!
     if (count !== 0 && i32[slot + B_PAGE] !== page) {
@@ -132,7 +127,7 @@ export function bindFreeRemote(v: View): (ptr: number, page: number) => void {
     } else {
       i32[ptr] = i32[slot + B_FIRST]!
     }
-    i32[ptr + MARK] = mark
+    marks[ptr] = MARK_FREE
     i32[slot + B_FIRST] = ptr
     i32[slot + B_COUNT] = count + 1
     i32[record + R_BATCHED] = i32[record + R_BATCHED]! + 1

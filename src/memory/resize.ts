@@ -4,7 +4,7 @@
  * Invariant: a block obtained here is freed like any other, because alignment comes from the choice of the class, never from an offset.
  */
 import { PercoreError } from '../base/index.js'
-import { CLASS_BYTES_MAX, CLASS_COUNT, classBytes, spanUnits, strideBytes } from './classes.js'
+import { CLASS_BYTES_MAX, CLASS_COUNT, classBytes, strideBytes } from './classes.js'
 import { UNIT_BYTES } from './layout.js'
 import type { Ptr } from './view.js'
 
@@ -20,7 +20,7 @@ export function alignedSize(align: number, bytes: number): number {
   }
   if (align <= ALIGN_DEFAULT) return bytes
   for (let c = 0; c < CLASS_COUNT; c++) {
-    if (classBytes[c]! >= bytes && spanUnits(c) === 1 && strideBytes(c) % align === 0) return classBytes[c]!
+    if (classBytes[c]! >= bytes && strideBytes(c) % align === 0) return classBytes[c]!
   }
   return Math.max(bytes, CLASS_BYTES_MAX + 1)
 }

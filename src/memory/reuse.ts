@@ -13,7 +13,7 @@
  */
 import { ADOPTION_UNGATED, adoptPage } from './adopt.js'
 import { returnVacant } from './arena.js'
-import { CLASS_COUNT, pageWords, spanUnits } from './classes.js'
+import { CLASS_COUNT } from './classes.js'
 import { C } from './counters.js'
 import * as layout from './layout.js'
 import { borrow, giveBack } from './lend.js'
@@ -24,8 +24,8 @@ import { forwardTaken, takePending } from './remote.js'
 import { homeWord, recordWord, remoteAt, usedOf, type View, viewFor } from './view.js'
 
 // Local names, because V8 does not fold imported bindings (heap.ts).
-const { RECORD_POOLED, REMOTE, R_ACTIVE, R_EMPTY_MID, R_EMPTY_SMALL, R_PARTIAL, R_PENDING, R_STATE, R_TAKEN } = layout
-const { START_SHIFT, STATE_FULL, STATE_PARTIAL } = layout
+const { RECORD_POOLED, REMOTE, R_ACTIVE, R_EMPTY_LONG, R_EMPTY_SHORT, R_PARTIAL, R_PENDING, R_STATE, R_TAKEN } = layout
+const { STATE_FULL, STATE_PARTIAL } = layout
 
 /** Announced pages looked at per refill; the first one with blocks ends the search. */
 const PENDING_BUDGET = 4
@@ -71,10 +71,9 @@ function fromPending(v: View, c: number): number {
   return 0
 }
 
-/** Whether a page of class `c` has no block to give: none free, none come back, none left to carve. */
-function isDry({ i32, geometry, pages }: View, page: number, c: number): boolean {
-  const carved = pages.limit[page]! >= (page << START_SHIFT) + pageWords[c]!
-  return carved && pages.free[page] === 0 && remoteCount(i32[remoteAt(geometry, page) + REMOTE]!) === 0
+/** Whether a page has no block to give: none free, none come back, none left to carve. */
+function isDry({ i32, geometry, pages }: View, page: number): boolean {
+  return pages.limit[page]! >= pages.end[page]! && pages.free[page] === 0 && remoteCount(i32[remoteAt(geometry, page) + REMOTE]!) === 0
 }
 
 /**
@@ -85,7 +84,7 @@ function spare(gone: View, c: number): number {
   const { i32, record } = gone
   drainPending(gone, c)
   const active = i32[record + R_ACTIVE + c]!
-  if (active !== noPage(gone) && !isDry(gone, active, c)) return active
+  if (active !== noPage(gone) && !isDry(gone, active)) return active
   const partial = i32[record + R_PARTIAL + c]!
   if (partial === 0) return takeEmpty(gone, c)
   unlinkPartial(gone, partial)
@@ -96,7 +95,7 @@ function maySpare(v: View, record: number, c: number): boolean {
   const { i32 } = v
   return (
     i32[record + R_ACTIVE + c] !== noPage(v) || i32[record + R_PARTIAL + c] !== 0 || i32[record + R_PENDING + c] !== 0 ||
-    i32[record + R_TAKEN + c] !== 0 || i32[record + (spanUnits(c) === 1 ? R_EMPTY_SMALL : R_EMPTY_MID)] !== 0
+    i32[record + R_TAKEN + c] !== 0 || i32[record + R_EMPTY_SHORT] !== 0 || i32[record + R_EMPTY_LONG] !== 0
   )
 }
 

@@ -3,7 +3,7 @@
  *
  * Invariant: views have a fixed length; the record is held by this thread alone.
  */
-import { capacities } from './classes.js'
+import { blocksIn } from './classes.js'
 import {
   type Geometry, H_ADOPTION, HOME_DISOWNED, HOME_DISTANCE, HOME_SHIFT, PAGE_SHIFT, type PageColumn, pageColumns, R_COUNTERS, RECORD_WORDS,
   type UnitColumn, unitColumnAt, unitColumns,
@@ -14,11 +14,14 @@ declare const ptrBrand: unique symbol
 /** Address of a block: the index of its first 4-byte word in the heap's buffer. A multiple of 4 (16 bytes); 0 is none. */
 export type Ptr = number & { readonly [ptrBrand]: never }
 
+/** What products modulo 2^32 are compared with is unsigned like them, or V8 would convert. */
+type Columns<Names extends string> = { readonly [name in Names]: name extends 'reach' ? Uint32Array : Int32Array }
+
 /** `pages.free[page]`: words of the owner, where a page is named by the index of its line. All of one length. */
-export type Pages = { readonly [name in PageColumn]: Int32Array }
+export type Pages = Columns<PageColumn>
 
 /** `units.home[unit]`: words that every thread reads. */
-export type Units = { readonly [name in UnitColumn]: Int32Array }
+export type Units = Columns<UnitColumn>
 
 export interface View {
   readonly buffer: SharedArrayBuffer
@@ -53,6 +56,12 @@ export function remoteAt(geometry: Geometry, page: number): number {
 /** The class of a page's blocks. */
 export function classIn({ units }: View, page: number): number {
   return units.class[page >>> PAGE_SHIFT]!
+}
+
+/** How many blocks a page has room for; 0 when it has no class. */
+export function capacityOf({ units }: View, page: number): number {
+  const unit = unitOf(page)
+  return blocksIn(units.class[unit]!, units.span[unit]!) || 0
 }
 
 /** The word that column home has for the pages of a record. */
@@ -103,20 +112,19 @@ export function viewOf(buffer: SharedArrayBuffer, geometry: Geometry, me: number
 
 /** {@link usedOf} for a page that others may be working on: the two words may be of different moments. */
 export function blocksUsed(v: View, page: number): number {
-  const capacity = capacities[classIn(v, page)] ?? 0
-  return Math.min(Math.max(usedOf(v, page), 0), capacity)
+  return Math.min(Math.max(usedOf(v, page), 0), capacityOf(v, page))
 }
 
 function pagesOf(buffer: SharedArrayBuffer, { pages, endUnit }: Geometry): Pages {
   const length = (endUnit - 1) << PAGE_SHIFT // the views of the later words must end in the buffer too
-  const column = (name: PageColumn, k: number): [string, Int32Array] => [name, new Int32Array(buffer, (pages + k) * 4, length + 1)]
-  return Object.fromEntries(pageColumns.map(column)) as Pages
+  return Object.fromEntries(pageColumns.map((name, k) => [name, column(name, buffer, pages + k, length + 1)])) as Pages
 }
 
 function unitsOf(buffer: SharedArrayBuffer, geometry: Geometry): Units {
-  const column = (name: UnitColumn): [string, Int32Array] => [
-    name,
-    new Int32Array(buffer, unitColumnAt(geometry, name) * 4, geometry.endUnit),
-  ]
-  return Object.fromEntries(unitColumns.map(column)) as Units
+  const { endUnit } = geometry
+  return Object.fromEntries(unitColumns.map((name) => [name, column(name, buffer, unitColumnAt(geometry, name), endUnit)])) as Units
+}
+
+function column(name: PageColumn | UnitColumn, buffer: SharedArrayBuffer, word: number, length: number): Int32Array | Uint32Array {
+  return name === 'reach' ? new Uint32Array(buffer, word * 4, length) : new Int32Array(buffer, word * 4, length)
 }

@@ -2,11 +2,12 @@
  * The real heap (src/memory) at sizes where a page holds nine blocks and a heap a few pages: every way in which two or three threads meet
  * in it, and deaths. Words: a page is *full* when all its blocks are out and its owner has armed it.
  */
+import assert from 'node:assert/strict'
 import type { Words } from '../../src/base/index.js'
 import { C } from '../../src/memory/counters.js'
 import type { Ptr, SharedHeap } from '../../src/memory/index.js'
 import {
-  R_ARMING, R_BORROWED, R_COUNTERS, R_OWED, R_RUN_END, R_RUN_START, UNIT_BYTES, UNIT_WORDS,
+  BATCH_SLOTS, R_ARMING, R_BORROWED, R_COUNTERS, R_OWED, R_RUN_END, R_RUN_START, UNIT_BYTES, UNIT_SHIFT, UNIT_WORDS,
 } from '../../src/memory/layout.js'
 import { recordWord, viewOf } from '../../src/memory/view.js'
 import { type Actor, blockBytes, blocksPerPage, heapScenario, type Plan } from './heap-stage.js'
@@ -71,13 +72,16 @@ const announced: Plan = {
   threads: [(actor) => { actor.heap.idle(); actor.malloc() }, gives(0), gives(9)],
 }
 
-/** Two pages whose batches share a slot: 15 units apart. The rest of the heap is one large block. */
+/** Two pages whose batches share a slot: the units 16 and 73. Large blocks fill the rest of the heap but for the last unit. */
 const conflict: Plan = {
-  units: 16, records: 2, open: 2,
+  units: 74, records: 2, open: 2,
   build: ([owner]) => {
-    const first = take(owner, blocksPerPage + 1)
-    const large = owner.malloc(13 * UNIT_BYTES)
-    return [...first, ...take(owner, blocksPerPage), large]
+    const first = take(owner, blocksPerPage)
+    const large = [15, 41, 15].map((units) => owner.malloc(units * UNIT_BYTES))
+    const more = take(owner, blocksPerPage + 1)
+    const slots = [first, more].map(([block]) => block >>> UNIT_SHIFT).map((unit) => (unit + (unit >>> 3)) % BATCH_SLOTS)
+    assert.equal(slots[0], slots[1], 'the pages share a slot')
+    return [...first, ...more, ...large]
   },
   threads: [
     (actor) => {
@@ -86,7 +90,7 @@ const conflict: Plan = {
       actor.heap.idle()
     },
     (actor) => {
-      actor.free(9, 18, 10)
+      actor.free(0, 18, 1)
       actor.heap.flush()
     },
   ],

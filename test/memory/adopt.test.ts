@@ -4,8 +4,9 @@ import { shared } from '../../src/base/index.js'
 import { attachHeap, type CounterName, createHeap, type HeapOptions, type Ptr, type SharedHeap } from '../../src/memory/index.js'
 
 const MIB = 1 << 20
-const BLOCK = 1024
-const PER_PAGE = 64
+/** Of a class whose pages are all of one unit. */
+const BLOCK = 112
+const PER_PAGE = 585
 
 const clean = (heap: SharedHeap): void => assert.deepEqual(heap.audit({ quiet: true }).problems, [])
 const fill = (heap: SharedHeap, pages: number): Ptr[] => Array.from({ length: pages * PER_PAGE }, () => heap.malloc(BLOCK))

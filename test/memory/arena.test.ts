@@ -10,8 +10,8 @@ const fill = (heap: SharedHeap, bytes: number): Ptr[] => Array.from({ length: by
 test('a share grows by chunks of 1, 2, 4 and then 8 MiB', () => {
   const heap = createHeap({ bytes: 128 * MIB })
   const sizes = new Set<number>()
-  for (let mib = 0; mib < 30; mib++) {
-    fill(heap, MIB)
+  for (let quarter = 0; quarter < 120; quarter++) {
+    fill(heap, MIB / 4)
     sizes.add(reserved(heap) / MIB)
   }
   assert.deepEqual([...sizes], [1, 3, 7, 15, 23, 31])

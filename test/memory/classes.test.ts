@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { CLASS_BYTES_MAX, CLASS_COUNT, classBytes, classOf, spanUnits, strideBytes, strideMagic } from '../../src/memory/classes.js'
-import { CLASS_SLOTS, REMOTE_COUNT_MASK, REMOTE_FIRST_MASK, UNIT_BYTES, UNIT_WORDS } from '../../src/memory/layout.js'
+import { blocksIn, CLASS_BYTES_MAX, CLASS_COUNT, classBytes, classOf, firstSpan, laterSpan, LONG_SPAN, reachOf, SHORT_SPAN, strideBytes, strideMagic } from '../../src/memory/classes.js'
+import { CLASS_SLOTS, REMOTE_COUNT_MASK, REMOTE_FIRST_MASK, UNIT_WORDS } from '../../src/memory/layout.js'
 
 test('every size is served by the smallest class that holds it', () => {
   for (let bytes = 0; bytes <= CLASS_BYTES_MAX; bytes++) {
@@ -19,12 +19,17 @@ test('a block lies within its stride, and strides keep blocks aligned to 16 byte
   for (let c = 0; c < CLASS_COUNT; c++) assert.ok(strideBytes(c) >= classBytes[c]! && strideBytes(c) % 16 === 0, `class ${c}`)
 })
 
-test('the multiplicative test agrees with the remainder for every word of a page of every class', () => {
+test('one product tells the starts of the first blocks from every other word of a page, for every class and number of blocks', () => {
   for (let c = 0; c < CLASS_COUNT; c++) {
     const magic = strideMagic(c)
     const stride = strideBytes(c) / 4
-    for (let offset = 0; offset < spanUnits(c) * UNIT_WORDS; offset++) {
-      assert.equal(Math.imul(offset, magic) >>> 0 < magic, offset % stride === 0, `class ${c}, offset ${offset}`)
+    const step = reachOf(c, 1)
+    const most = reachOf(c, blocksIn(c, LONG_SPAN))
+    assert.ok(most <= 0x7fffffff, `class ${c}: ${most}`)
+    for (let offset = 0; offset < LONG_SPAN * UNIT_WORDS; offset++) {
+      const product = Math.imul(offset, magic) >>> 0
+      if (offset % stride === 0) assert.equal(product, (offset / stride) * step, `class ${c}, offset ${offset}`)
+      else if (product < most) assert.fail(`class ${c}, offset ${offset} counts as the start of a block`)
     }
   }
 })
@@ -32,7 +37,14 @@ test('the multiplicative test agrees with the remainder for every word of a page
 test('counts and offsets of every class fit the fields of the remote word and the tables of a record', () => {
   assert.ok(CLASS_COUNT <= CLASS_SLOTS)
   for (let c = 0; c < CLASS_COUNT; c++) {
-    const capacity = Math.floor((spanUnits(c) * UNIT_BYTES) / strideBytes(c))
+    const capacity = blocksIn(c, laterSpan(c))
     assert.ok(capacity <= REMOTE_COUNT_MASK && ((capacity - 1) * strideBytes(c)) / 16 <= REMOTE_FIRST_MASK, `class ${c}`)
+  }
+})
+
+test("a thread's first page of a class is no longer than further ones", () => {
+  for (let c = 0; c < CLASS_COUNT; c++) {
+    assert.ok([SHORT_SPAN, LONG_SPAN].includes(firstSpan(c)) && firstSpan(c) <= laterSpan(c) && laterSpan(c) <= LONG_SPAN, `class ${c}`)
+    assert.ok(blocksIn(c, firstSpan(c)) >= 1, `class ${c}`)
   }
 })

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { PercoreError } from '../../src/base/index.js'
-import { MARK, MARK_KEY } from '../../src/memory/layout.js'
+import { MARK, MARK_FREE } from '../../src/memory/layout.js'
 import { attachHeap, type CounterName, createHeap, defaultPlan, type Ptr, type SharedHeap } from '../../src/memory/index.js'
 
 const MIB = 1 << 20
+/** Of a class whose pages are all of one unit. */
+const BLOCK = 112
+const PER_PAGE = 585
 const code = (code: string) => (error: unknown): boolean => error instanceof PercoreError && error.code === code
 const clean = (heap: SharedHeap): void => assert.deepEqual(heap.audit({ quiet: true }).problems, [])
 const counter = (heap: SharedHeap, name: CounterName): number =>
@@ -163,7 +166,7 @@ test('a block whose user wrote the mark of a free block into it is freed all the
   const other = attachHeap(heap.handle)
   for (const thread of [heap, other]) {
     const ptr = heap.malloc(64)
-    heap.i32(ptr, 2)[MARK] = ptr ^ MARK_KEY
+    heap.i32(ptr, 2)[MARK] = MARK_FREE
     thread.free(ptr)
   }
   other.flush()
@@ -196,14 +199,29 @@ test('a large block may be freed by any thread, once', () => {
   clean(heap)
 })
 
+test("a thread's first page of a class is short, further ones are long, and short again where there is no room for a long one", () => {
+  const heap = createHeap({ bytes: 4 * MIB })
+  const pagesFor = (blocks: number): number => {
+    const before = counter(heap, 'newPages')
+    for (let k = 0; k < blocks; k++) heap.malloc(1024)
+    return counter(heap, 'newPages') - before
+  }
+  assert.deepEqual([pagesFor(64), pagesFor(512), pagesFor(1)], [1, 1, 1])
+  let blocks = 577
+  while (heap.tryMalloc(1024) !== 0) blocks++
+  assert.ok(heap.stats().bytesFree === 0, 'every unit is used')
+  assert.equal(heap.audit({ quiet: true }).blocks.out, blocks)
+  clean(heap)
+})
+
 test('remote frees of the active page are found without any notification', () => {
   const heap = createHeap({ bytes: 8 * MIB })
   const other = attachHeap(heap.handle)
-  const blocks = Array.from({ length: 64 }, () => heap.malloc(1024)) // a page holds 64
+  const blocks = Array.from({ length: PER_PAGE }, () => heap.malloc(BLOCK))
   for (const ptr of blocks.slice(0, 10)) other.free(ptr)
   other.flush()
   const before = counter(heap, 'newPages')
-  const again = Array.from({ length: 10 }, () => heap.malloc(1024))
+  const again = Array.from({ length: 10 }, () => heap.malloc(BLOCK))
   assert.deepEqual(new Set(again), new Set(blocks.slice(0, 10)))
   assert.deepEqual([counter(heap, 'newPages') - before, counter(heap, 'activeDrains'), counter(heap, 'remoteEnqueues')], [0, 1, 0])
   clean(heap)
@@ -212,13 +230,13 @@ test('remote frees of the active page are found without any notification', () =>
 test('the first remote free to a full page tells its owner once, and no page is taken while it waits', () => {
   const heap = createHeap({ bytes: 8 * MIB })
   const other = attachHeap(heap.handle)
-  const blocks = Array.from({ length: 64 * 3 }, () => heap.malloc(1024))
+  const blocks = Array.from({ length: 3 * PER_PAGE }, () => heap.malloc(BLOCK))
   for (const ptr of blocks.slice(0, 40)) other.free(ptr)
   other.flush()
   assert.equal(counter(heap, 'remoteEnqueues'), 1)
   clean(heap)
   const before = counter(heap, 'newPages')
-  for (let k = 0; k < 40; k++) assert.ok(blocks.slice(0, 40).includes(heap.malloc(1024)))
+  for (let k = 0; k < 40; k++) assert.ok(blocks.slice(0, 40).includes(heap.malloc(BLOCK)))
   assert.deepEqual([counter(heap, 'newPages') - before, counter(heap, 'pendingHits')], [0, 1])
   clean(heap)
 })
@@ -226,13 +244,13 @@ test('the first remote free to a full page tells its owner once, and no page is 
 test('a local free to a full page lists it again, though it stays armed', () => {
   const heap = createHeap({ bytes: 8 * MIB })
   const other = attachHeap(heap.handle)
-  const blocks = Array.from({ length: 128 }, () => heap.malloc(1024))
-  heap.malloc(1024)
+  const blocks = Array.from({ length: 2 * PER_PAGE }, () => heap.malloc(BLOCK))
+  heap.malloc(BLOCK)
   heap.free(blocks[0]!)
   other.free(blocks[1]!)
   other.flush()
   clean(heap)
-  for (const ptr of blocks.slice(2, 64)) heap.free(ptr)
+  for (const ptr of blocks.slice(2, PER_PAGE)) heap.free(ptr)
   clean(heap)
   heap.idle()
   clean(heap)
@@ -241,7 +259,7 @@ test('a local free to a full page lists it again, though it stays armed', () => 
 test('an idle owner takes in what came back and gives empty pages up', () => {
   const heap = createHeap({ bytes: 32 * MIB })
   const other = attachHeap(heap.handle)
-  const blocks = Array.from({ length: 64 * 100 }, () => heap.malloc(1024))
+  const blocks = Array.from({ length: 100 * PER_PAGE }, () => heap.malloc(BLOCK))
   const used = heap.stats().bytesFree
   for (const ptr of blocks) other.free(ptr)
   other.idle()
@@ -280,12 +298,12 @@ test('a detached record passes whole to the next thread', () => {
 test('pages of a pooled record are used before a new one is taken', () => {
   const heap = createHeap({ bytes: 8 * MIB })
   const gone = attachHeap(heap.handle)
-  const blocks = Array.from({ length: 64 * 4 }, () => gone.malloc(1024))
+  const blocks = Array.from({ length: 4 * PER_PAGE }, () => gone.malloc(BLOCK))
   for (const ptr of blocks) heap.free(ptr)
   heap.flush()
   gone.detach()
   const before = counter(heap, 'newPages')
-  for (let k = 0; k < 64 * 4; k++) heap.malloc(1024)
+  for (let k = 0; k < 4 * PER_PAGE; k++) heap.malloc(BLOCK)
   assert.equal(counter(heap, 'newPages'), before)
   assert.ok(counter(heap, 'goneHits') >= 4)
   clean(heap)
