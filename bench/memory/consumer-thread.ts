@@ -13,17 +13,17 @@ const words = new Int32Array(handle.buffer)
 parentPort?.postMessage('ready')
 
 if (rounds === 0) {
-  const consume = consumeIn(heap, words, ring)
-  for (const some of warmups) consume(some, batch)
-  consume(count, batch)
+  const consume = consumeIn(heap, words, ring, batch)
+  for (const some of warmups) consume(some)
+  consume(count)
   heap.flush()
 } else {
-  const freeAll = alone ? freeTableAloneIn(heap) : freeTableIn(heap)
+  const freeAll = alone ? freeTableAloneIn(heap, ring) : freeTableIn(heap, ring)
   let elapsedMs = 0
   for (let round = 0; round < rounds; round++) {
     Atomics.wait(ring, count, 0)
     const start = performance.now()
-    freeAll(ring, count)
+    freeAll(count)
     heap.flush()
     if (round >= rounds / 2) elapsedMs += performance.now() - start
     Atomics.store(ring, count, 0)

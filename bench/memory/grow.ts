@@ -74,18 +74,18 @@ async function measureGrowth({ subject, params }: Job): Promise<readonly Reading
   const chunks = isGiven ? { firstBytes: first * mebibyte, maxBytes: max * mebibyte, levels } : {}
   const opened = subject === 'percore' ? openPercore(2 ** 30, { chunks }) : undefined
   const { heap, words } = opened ?? await openHeap(subject, 2 ** 30)
-  const [fillTable, freeTable] = [fillTableIn(heap, words), freeTableIn(heap)]
   const table = new Int32Array(blockCount).fill(1)
-  for (let round = 0; round < 300; round++) {
-    fillTable(table, 2000, blockBytes)
-    freeTable(table, 2000)
+  const [fillTable, freeTable] = [fillTableIn(heap, words, table, blockBytes), freeTableIn(heap, table)]
+  for (let round = 0; round < 1200; round++) {
+    fillTable(500)
+    freeTable(500)
   }
   if (params['pretouch'] !== undefined) opened?.heap.pretouch(blockCount * blockBytes * 1.02)
-  const cold = timeFill(fillTable, table)
+  const cold = timeFill(fillTable)
   const arena = opened?.heap.stats().records[0]?.bytesReserved ?? 0
   const memory = opened === undefined ? [] : memoryOf(opened.heap).slice(0, 1)
-  freeTable(table, blockCount)
-  const warm = timeFill(fillTable, table)
+  freeTable(blockCount)
+  const warm = timeFill(fillTable)
   return [
     { metric: 'ns_per_malloc', value: cold, params: { memory: 'cold' } },
     { metric: 'ns_per_malloc', value: warm, params: { memory: 'warm' } },
@@ -94,9 +94,9 @@ async function measureGrowth({ subject, params }: Job): Promise<readonly Reading
   ]
 }
 
-function timeFill(fillTable: ReturnType<typeof fillTableIn>, table: Int32Array): number {
+function timeFill(fillTable: (count: number) => void): number {
   const start = performance.now()
-  fillTable(table, blockCount, blockBytes)
+  fillTable(blockCount)
   return (performance.now() - start) * 1e6 / blockCount
 }
 

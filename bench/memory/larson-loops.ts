@@ -4,7 +4,7 @@
  *
  * The invariant: one op is one free and one malloc; the first two bytes of every block are written.
  */
-import type { Allocate, BlockHeap, Sizes } from './loops.js'
+import type { Allocate, BlockHeap, Sizes, Steps } from './loops.js'
 
 /** Fills the table, shuffles it and replaces a random block four times per place. Returns the generator's state. */
 export function setUpTable(heap: BlockHeap, bytes: Uint8Array, table: Int32Array, x: number, { min, range }: Sizes): number {
@@ -29,32 +29,35 @@ export function setUpTable(heap: BlockHeap, bytes: Uint8Array, table: Int32Array
   return x
 }
 
-/** `count` replacements in the table. Returns the generator's state. */
-export function replaceRandomIn(heap: BlockHeap, bytes: Uint8Array): (table: Int32Array, x: number, count: number, sizes: Sizes) => number {
-  return (table, x, count, { min, range }) => {
-    const places = table.length
+/** Replaces so many random blocks of the table. */
+export function replaceRandomIn({ malloc, free }: BlockHeap, bytes: Uint8Array, table: Int32Array, sizes: Sizes): Steps {
+  const { min, range } = sizes
+  const places = table.length
+  return (x, count) => {
     for (let i = 0; i < count; i++) {
       x ^= x << 13
       x ^= x >>> 17
       x ^= x << 5
       const v = (Math.imul(x >>> 16, places) + (Math.imul(x & 0xffff, places) >>> 16)) >>> 16 // x · places / 2^32, of integers alone
-      heap.free(table[v]!)
+      free(table[v]!)
       x ^= x << 13
       x ^= x >>> 17
       x ^= x << 5
-      const block = heap.malloc(min + (Math.imul(x >>> 16, range) >>> 16))
-      bytes[block * 4] = 1
-      bytes[block * 4 + 1] = 2
+      const block = malloc(min + (Math.imul(x >>> 16, range) >>> 16))
+      const at = block << 2 // the heap is smaller than 2 GiB
+      bytes[at] = 1
+      bytes[at + 1] = 2
       table[v] = block
     }
     return x
   }
 }
 
-/** {@link replaceRandom} for memory the garbage collector frees. */
-export function replaceRandomObjectIn(allocate: Allocate): (table: Uint8Array[], x: number, count: number, sizes: Sizes) => number {
-  return (table, x, count, { min, range }) => {
-    const scale = table.length / 2 ** 32
+/** {@link replaceRandomIn} for memory the garbage collector frees. */
+export function replaceRandomObjectIn(allocate: Allocate, table: Uint8Array[], sizes: Sizes): Steps {
+  const { min, range } = sizes
+  const scale = table.length / 2 ** 32
+  return (x, count) => {
     for (let i = 0; i < count; i++) {
       x = next(x)
       const v = ((x >>> 0) * scale) | 0

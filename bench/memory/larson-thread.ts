@@ -9,7 +9,7 @@ import { attachHeap } from '../../src/memory/index.js'
 import { replaceRandomIn } from './larson-loops.js'
 import { L_ENDED, L_STATE, L_TURN, LINE_WORDS, type LarsonThread } from './larson.js'
 import { takeCore } from './own-core.js'
-import { seedOf } from './loops.js'
+import { seedOf, warmUp } from './loops.js'
 
 const { handle, lines, ops, stop, tables, tableLength, line, turn, opsPerThread, chunk, sizes, passedOn } = workerData as LarsonThread
 /** V8 needs about that long until the rare paths of the heap are optimised too. */
@@ -20,13 +20,14 @@ const base = line * LINE_WORDS
 takeCore(line)
 const heap = attachHeap(handle)
 const bytes = new Uint8Array(handle.buffer)
-/** Which table is mine, and each of them. */
+/** Which table is mine, and each of them; the blocks of mine are worked on in `table`. */
 let mine = line
 const all = Array.from({ length: tables.length / tableLength }, (_, at) => tables.subarray(at * tableLength, (at + 1) * tableLength))
-const replaceRandom = replaceRandomIn(heap, bytes)
+const table = new Int32Array(tableLength)
+const replaceRandom = replaceRandomIn(heap, bytes, table, sizes)
 
 parentPort?.once('message', (rehearsal: Int32Array) => {
-  warmUp(rehearsal)
+  rehearse(rehearsal)
   parentPort?.postMessage('ready')
   for (let seen = turnNow(); seen !== myTurn && Atomics.load(stop, 0) === 0; seen = turnNow()) {
     Atomics.wait(lines, base + L_TURN, seen, 1000)
@@ -45,11 +46,16 @@ function run(): void {
   let x = lines[base + L_STATE]!
   let done = 0
   const limit = isLast ? Infinity : opsPerThread
+  table.set(all[mine]!)
   while (done < limit && Atomics.load(stop, 0) === 0) {
-    x = replaceRandom(all[mine]!, x, chunk, sizes)
+    x = replaceRandom(x, chunk)
     done += chunk
-    if (passedOn !== undefined) mine = Atomics.exchange(passedOn, 0, mine)
+    if (passedOn === undefined) continue
+    all[mine]!.set(table)
+    mine = Atomics.exchange(passedOn, 0, mine)
+    table.set(all[mine]!)
   }
+  all[mine]!.set(table)
   lines[base + L_STATE] = x
   ops[line]! += done
   heap.detach()
@@ -63,9 +69,9 @@ function run(): void {
 }
 
 /** With blocks that, as in earnest, a thread that is gone has left; afterwards its record is as good as new. */
-function warmUp(rehearsal: Int32Array): void {
-  let x = seedOf(1, myTurn)
-  for (let ops = 0; ops < warmUpOps; ops += chunk) x = replaceRandom(rehearsal, x, chunk, sizes)
-  for (const block of rehearsal) heap.free(block as ReturnType<typeof heap.malloc>)
+function rehearse(rehearsal: Int32Array): void {
+  table.set(rehearsal)
+  warmUp(replaceRandom, seedOf(1, myTurn), warmUpOps)
+  for (const block of table) heap.free(block as ReturnType<typeof heap.malloc>)
   heap.trim()
 }

@@ -12,7 +12,7 @@ import { attachHeap, type HeapHandle, type HeapStats } from '../../src/memory/in
 import type { Bench, Cell, Choice, Contender, Job, Reading } from '../harness/contract.js'
 import { addressHeaps, allocatorOf, collected, memoryOf, openHeap, openPercore, percore } from './heaps.js'
 import { replaceRandomIn, replaceRandomObjectIn, setUpTable } from './larson-loops.js'
-import { type Sizes, seedOf } from './loops.js'
+import { type Sizes, seedOf, warmUp } from './loops.js'
 import { isNative, measureNative, nativeBuild, natives } from './native.js'
 import { runsOf, threadsOf, wanted } from './plan.js'
 import { ratiosOver } from './ratios.js'
@@ -203,24 +203,24 @@ function pagesOf(before: HeapStats, after: HeapStats, part: string): Reading[] {
 async function measureAlone(job: Job): Promise<readonly Reading[]> {
   const { measure_ms: measureMs = 0, blocks = 0, seed = 0 } = job.input as Record<string, number>
   let x = seedOf(seed, 0)
-  let step: () => void
+  let step: (count: number) => void
   if (collected.some(({ subject }) => subject === job.subject)) {
     const allocate = allocatorOf(job.subject)
     const table = Array.from({ length: blocks }, () => allocate(sizes.min))
-    const replaceRandom = replaceRandomObjectIn(allocate)
-    step = () => { x = replaceRandom(table, x, chunk, sizes) }
+    const replaceRandom = replaceRandomObjectIn(allocate, table, sizes)
+    step = (count) => { x = replaceRandom(x, count) }
   } else {
     const { heap, words } = await openHeap(job.subject, 1 << 30)
     const [bytes, table] = [new Uint8Array(words.buffer), new Int32Array(blocks)]
     x = setUpTable(heap, bytes, table, x, sizes)
-    const replaceRandom = replaceRandomIn(heap, bytes)
-    step = () => { x = replaceRandom(table, x, chunk, sizes) }
+    const replaceRandom = replaceRandomIn(heap, bytes, table, sizes)
+    step = (count) => { x = replaceRandom(x, count) }
   }
-  for (let i = 0; i < 30; i++) step()
+  warmUp((state, count) => { step(count); return state }, x, 30 * chunk)
   const start = performance.now()
   let done = 0
   while (performance.now() - start < measureMs / 2) {
-    step()
+    step(chunk)
     done += chunk
   }
   return [{ metric: 'ops_per_s', value: done / ((performance.now() - start) / 1000) }]

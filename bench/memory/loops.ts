@@ -2,7 +2,8 @@
  * The loops of the memory benches over anything that hands out addresses: what a user would write, and step by step what native.c
  * does. The thread that holds the heap.
  *
- * Each `…In` makes the loop over one heap: to V8 the heap is then a constant, as it is to a program that has one heap in a module.
+ * Each `…In` makes the loop over one heap and one table, once in a process: to V8 both are then constants, as they are to a program that
+ * has them in a module, where a C compiler has them in registers. (A table that is a parameter costs 25 instructions an op.)
  *
  * The invariant: the generator is written out in each loop (x ^= x << 13, >>> 17, << 5), so nothing but malloc, free and the words of
  * the blocks is between two draws; each process measures one allocator only, so V8 specialises each loop for it.
@@ -33,28 +34,27 @@ export function seedOf(seed: number, thread: number): number {
   return (seed + Math.imul(0x9e3779b9, thread)) | 0 || 1
 }
 
-/**
- * Calls a loop so often that V8 optimises it from its entry, not only from within, and knows what comes after it: a few short calls, then
- * longer ones. Returns the generator's state.
- */
-export function warmUp(loop: (x: number, count: number) => number, x: number, count: number): number {
-  for (let call = 0; call < 100; call++) x = loop(x, 100)
-  const calls = 50
-  for (let call = 0; call < calls; call++) x = loop(x, Math.ceil(count / calls))
+/** Steps of one call while warming up: too few for V8 to replace the loop in the middle of a call, in code that knows no constants. */
+const warmUpSteps = 500
+
+/** Calls a loop until V8 has optimised it from its entry. Returns the generator's state. */
+export function warmUp(loop: Steps, x: number, count: number): number {
+  for (let left = count; left > 0; left -= warmUpSteps) x = loop(x, warmUpSteps)
   return x
 }
 
-/** Takes that many steps over the slots; from one state of the generator to the next. */
-type RandomSteps<Slots> = (slots: Slots, x: number, steps: number, sizes: Sizes, touch: number) => number
+/** Takes that many steps; from one state of the generator to the next. */
+export type Steps = (x: number, count: number) => number
 /** Replaces that many blocks, from the oldest on; where the oldest is, before and afterwards. */
-type ReplaceOldest<Blocks> = (blocks: Blocks, at: number, count: number, bytes: number) => number
+type ReplaceOldest = (at: number, count: number) => number
 
-/** A full slot is freed, an empty one gets a block; `slots.length` is a power of two. Returns the generator's state. */
-export function randomSlotsIn(heap: BlockHeap, words: Int32Array): RandomSteps<Int32Array> {
-  return (slots, x, steps, { min, range }, touch) => {
-    const mask = slots.length - 1
+/** A full slot is freed, an empty one gets a block; `slots.length` is a power of two. */
+export function randomSlotsIn({ malloc, free }: BlockHeap, words: Int32Array, slots: Int32Array, sizes: Sizes, touch: number): Steps {
+  const { min, range } = sizes
+  const mask = slots.length - 1
+  return (x, count) => {
     let sum = 0
-    for (let step = 0; step < steps; step++) {
+    for (let step = 0; step < count; step++) {
       x ^= x << 13
       x ^= x >>> 17
       x ^= x << 5
@@ -62,11 +62,11 @@ export function randomSlotsIn(heap: BlockHeap, words: Int32Array): RandomSteps<I
       const block = slots[i]!
       if (block !== 0) {
         if (touch !== TOUCH_NOTHING) sum ^= words[block]!
-        heap.free(block)
+        free(block)
         slots[i] = 0
       } else {
         const size = min + (Math.imul(x >>> 16, range) >>> 16)
-        const taken = heap.malloc(size)
+        const taken = malloc(size)
         if (touch !== TOUCH_NOTHING) {
           words[taken] = x
           if (touch === TOUCH_ENDS) words[taken + (size >>> 2) - 1] = x
@@ -80,11 +80,12 @@ export function randomSlotsIn(heap: BlockHeap, words: Int32Array): RandomSteps<I
 }
 
 /** The same for memory the garbage collector frees. */
-export function randomObjectsIn(allocate: Allocate): RandomSteps<(Uint8Array | undefined)[]> {
-  return (slots, x, steps, { min, range }, touch) => {
-    const mask = slots.length - 1
+export function randomObjectsIn(allocate: Allocate, slots: (Uint8Array | undefined)[], sizes: Sizes, touch: number): Steps {
+  const { min, range } = sizes
+  const mask = slots.length - 1
+  return (x, count) => {
     let sum = 0
-    for (let step = 0; step < steps; step++) {
+    for (let step = 0; step < count; step++) {
       x ^= x << 13
       x ^= x >>> 17
       x ^= x << 5
@@ -109,25 +110,25 @@ export function randomObjectsIn(allocate: Allocate): RandomSteps<(Uint8Array | u
 }
 
 /** A block at a time: allocated, touched, freed. */
-export function oneByOneIn(heap: BlockHeap, words: Int32Array): (count: number, bytes: number) => void {
-  return (count, bytes) => {
+export function oneByOneIn({ malloc, free }: BlockHeap, words: Int32Array, bytes: number): (count: number) => void {
+  return (count) => {
     let sum = 0
     for (let i = 0; i < count; i++) {
-      const block = heap.malloc(bytes)
+      const block = malloc(bytes)
       words[block] = i
       sum ^= words[block]!
-      heap.free(block)
+      free(block)
     }
     sink(sum)
   }
 }
 
 /** The oldest of `blocks` is replaced by a new one. Returns where the oldest is afterwards. */
-export function replaceOldestIn(heap: BlockHeap, words: Int32Array): ReplaceOldest<Int32Array> {
-  return (blocks, at, count, bytes) => {
+export function replaceOldestIn({ malloc, free }: BlockHeap, words: Int32Array, blocks: Int32Array, bytes: number): ReplaceOldest {
+  return (at, count) => {
     for (let i = 0; i < count; i++) {
-      heap.free(blocks[at]!)
-      const block = heap.malloc(bytes)
+      free(blocks[at]!)
+      const block = malloc(bytes)
       words[block] = i
       blocks[at] = block
       if (++at === blocks.length) at = 0
@@ -136,9 +137,9 @@ export function replaceOldestIn(heap: BlockHeap, words: Int32Array): ReplaceOlde
   }
 }
 
-/** {@link oneByOne} for memory the garbage collector frees. */
-export function objectByObjectIn(allocate: Allocate): (count: number, bytes: number) => void {
-  return (count, bytes) => {
+/** {@link oneByOneIn} for memory the garbage collector frees. */
+export function objectByObjectIn(allocate: Allocate, bytes: number): (count: number) => void {
+  return (count) => {
     let sum = 0
     let last: Uint8Array | undefined
     for (let i = 0; i < count; i++) {
@@ -150,9 +151,9 @@ export function objectByObjectIn(allocate: Allocate): (count: number, bytes: num
   }
 }
 
-/** {@link replaceOldest} for memory the garbage collector frees. */
-export function replaceOldestObjectIn(allocate: Allocate): ReplaceOldest<Uint8Array[]> {
-  return (blocks, at, count, bytes) => {
+/** {@link replaceOldestIn} for memory the garbage collector frees. */
+export function replaceOldestObjectIn(allocate: Allocate, blocks: Uint8Array[], bytes: number): ReplaceOldest {
+  return (at, count) => {
     for (let i = 0; i < count; i++) {
       const block = allocate(bytes)
       block[0] = i
@@ -163,11 +164,11 @@ export function replaceOldestObjectIn(allocate: Allocate): ReplaceOldest<Uint8Ar
   }
 }
 
-/** Takes a block for every place of `blocks` and writes its first word. */
-export function fillTableIn(heap: BlockHeap, words: Int32Array): (blocks: Int32Array, count: number, bytes: number) => void {
-  return (blocks, count, bytes) => {
+/** Takes a block for each of the first `count` places of `blocks` and writes its first word. */
+export function fillTableIn({ malloc }: BlockHeap, words: Int32Array, blocks: Int32Array, bytes: number): (count: number) => void {
+  return (count) => {
     for (let i = 0; i < count; i++) {
-      const block = heap.malloc(bytes)
+      const block = malloc(bytes)
       words[block] = i
       blocks[i] = block
     }
@@ -175,18 +176,18 @@ export function fillTableIn(heap: BlockHeap, words: Int32Array): (blocks: Int32A
 }
 
 /** Frees the first `count` blocks of a table. */
-export function freeTableIn(heap: BlockHeap): (blocks: Int32Array, count: number) => void {
-  return (blocks, count) => {
-    for (let i = 0; i < count; i++) heap.free(blocks[i]!)
+export function freeTableIn({ free }: BlockHeap, blocks: Int32Array): (count: number) => void {
+  return (count) => {
+    for (let i = 0; i < count; i++) free(blocks[i]!)
   }
 }
 
-/** Frees the first `count` blocks of a table, each sent to its owner at once. */
-export function freeTableAloneIn(heap: BlockHeap & { flush(): void }): (blocks: Int32Array, count: number) => void {
-  return (blocks, count) => {
+/** The same, each sent to its owner at once. */
+export function freeTableAloneIn({ free, flush }: BlockHeap & { flush(): void }, blocks: Int32Array): (count: number) => void {
+  return (count) => {
     for (let i = 0; i < count; i++) {
-      heap.free(blocks[i]!)
-      heap.flush()
+      free(blocks[i]!)
+      flush()
     }
   }
 }

@@ -4,7 +4,7 @@
  *
  * The invariant: a slot is written before TAIL is published and read before HEAD is; both run free and are masked on access.
  */
-import type { BlockHeap, Sizes } from './loops.js'
+import type { BlockHeap, Sizes, Steps } from './loops.js'
 
 const ringSlots = 4096
 /** Each index on cache lines of its own. */
@@ -24,11 +24,9 @@ function stepAside(ring: Int32Array, spins: number): number {
   return 0
 }
 
-type Produce = (x: number, count: number, batch: number, sizes: Sizes) => number
-
-/** Sends `count` blocks, published every `batch`, a power of two. Returns the generator's state. */
-export function produceIn(heap: BlockHeap, words: Int32Array, ring: Int32Array): Produce {
-  return (x, count, batch, { min, range }) => {
+/** Sends so many blocks, published every `batch`, a power of two. */
+export function produceIn({ malloc }: BlockHeap, words: Int32Array, ring: Int32Array, batch: number, { min, range }: Sizes): Steps {
+  return (x, count) => {
     let tail = Atomics.load(ring, TAIL)
     let head = Atomics.load(ring, HEAD)
     let spins = 0
@@ -36,7 +34,7 @@ export function produceIn(heap: BlockHeap, words: Int32Array, ring: Int32Array):
       x ^= x << 13
       x ^= x >>> 17
       x ^= x << 5
-      const block = heap.malloc(min + (Math.imul(x >>> 16, range) >>> 16))
+      const block = malloc(min + (Math.imul(x >>> 16, range) >>> 16))
       words[block] = i
       while (((tail - head) | 0) === ringSlots) {
         head = Atomics.load(ring, HEAD)
@@ -52,8 +50,8 @@ export function produceIn(heap: BlockHeap, words: Int32Array, ring: Int32Array):
 }
 
 /** Takes, reads and frees `count` blocks. Returns a sum of what was in them. */
-export function consumeIn(heap: BlockHeap, words: Int32Array, ring: Int32Array): (count: number, batch: number) => number {
-  return (count, batch) => {
+export function consumeIn({ free }: BlockHeap, words: Int32Array, ring: Int32Array, batch: number): (count: number) => number {
+  return (count) => {
     let head = Atomics.load(ring, HEAD)
     const end = (head + count) | 0
     let sum = 0
@@ -67,7 +65,7 @@ export function consumeIn(heap: BlockHeap, words: Int32Array, ring: Int32Array):
       while (head !== tail) {
         const block = ring[SLOTS + (head & (ringSlots - 1))]!
         sum = (sum + words[block]!) | 0
-        heap.free(block)
+        free(block)
         head = (head + 1) | 0
         if ((head & (batch - 1)) === 0) Atomics.store(ring, HEAD, head)
       }

@@ -16,7 +16,8 @@ import { ratiosOver } from './ratios.js'
 
 const sizes: Sizes = { min: 64, range: 449 }
 const seed = 42
-const warmUps = 20
+/** Short calls, see loops.ts. */
+const warmUps = 4000
 
 const contenders: readonly Contender[] = [percore, ...natives]
 
@@ -74,12 +75,12 @@ async function measureRing({ input }: Job): Promise<readonly Reading[]> {
   const ring = new Int32Array(new SharedArrayBuffer(ringWords * 4))
   const warmups = Array.from({ length: warmUps }, () => warmup / warmUps)
   await startConsumer({ handle: heap.handle, ring, count, warmups, batch, rounds: 0, alone: false })
-  const produce = produceIn(heap, words, ring)
+  const produce = produceIn(heap, words, ring, batch, sizes)
   let x = seedOf(seed, 0)
-  for (const some of warmups) x = produce(x, some, batch, sizes)
+  for (const some of warmups) x = produce(x, some)
   waitUntilEmpty(ring)
   const start = performance.now()
-  produce(x, count, batch, sizes)
+  produce(x, count)
   waitUntilEmpty(ring)
   return [{ metric: 'items_per_s', value: count / ((performance.now() - start) / 1000) }, ...memoryOf(heap).slice(0, 1)]
 }
@@ -91,10 +92,10 @@ async function measureRemoteFree({ params, input }: Job): Promise<readonly Readi
   const table = new Int32Array(new SharedArrayBuffer((count + 1) * 4))
   const alone = params['remote_free'] === 'alone'
   const worker = await startConsumer({ handle: heap.handle, ring: table, count, warmups: [], batch: 0, rounds, alone })
-  const fillTable = fillTableIn(heap, words)
+  const fillTable = fillTableIn(heap, words, table, bytes)
   const told = new Promise<number>((resolve) => { worker.once('message', resolve) })
   for (let round = 0; round < rounds; round++) {
-    fillTable(table, count, bytes)
+    fillTable(count)
     Atomics.store(table, count, 1)
     Atomics.notify(table, count)
     Atomics.wait(table, count, 1)

@@ -107,11 +107,11 @@ async function measureSlots(job: Job): Promise<readonly Reading[]> {
   const { heap, words } = await openHeap(subject, slotsHeapBytes)
   const share = subject === 'percore' ? 1 : subject === 'wasm-dlmalloc' ? 4 : slowShare
   const measured = Math.ceil(steps / share)
-  const randomSlots = randomSlotsIn(heap, words)
-  const y = warmUp((state, count) => randomSlots(slots, state, count, sizes, touch), x, Math.ceil(warmup / share))
+  const randomSlots = randomSlotsIn(heap, words, slots, sizes, touch)
+  const y = warmUp(randomSlots, x, Math.ceil(warmup / share))
   mark('steady: begins\n')
   const start = performance.now()
-  randomSlots(slots, y, measured, sizes, touch)
+  randomSlots(y, measured)
   const seconds = (performance.now() - start) / 1000
   mark('steady: ends\n')
   return [{ metric: 'ops_per_s', value: measured / seconds }, ...subject === 'percore' ? memoryOf(heap as SharedHeap) : []]
@@ -132,11 +132,11 @@ function slotsOf({ input }: Job): { slots: Int32Array, sizes: Sizes, touch: numb
 function measureCollected(job: Job): readonly Reading[] {
   const { slots: { length }, sizes, touch, steps, warmup, x } = slotsOf(job)
   const slots = Array.from<Uint8Array | undefined>({ length })
-  const randomObjects = randomObjectsIn(allocatorOf(job.subject))
+  const randomObjects = randomObjectsIn(allocatorOf(job.subject), slots, sizes, touch)
   const measured = Math.ceil(steps / slowShare)
-  const y = warmUp((state, count) => randomObjects(slots, state, count, sizes, touch), x, Math.ceil(warmup / slowShare))
+  const y = warmUp(randomObjects, x, Math.ceil(warmup / slowShare))
   const start = performance.now()
-  randomObjects(slots, y, measured, sizes, touch)
+  randomObjects(y, measured)
   return [{ metric: 'ops_per_s', value: measured / ((performance.now() - start) / 1000) }]
 }
 

@@ -6,7 +6,7 @@
  */
 import type { Bench, Job, Reading } from '../harness/contract.js'
 import { addressHeaps, allocatorOf, collected, openHeap, percore } from './heaps.js'
-import { objectByObjectIn, oneByOneIn, replaceOldestIn, replaceOldestObjectIn } from './loops.js'
+import { objectByObjectIn, oneByOneIn, replaceOldestIn, replaceOldestObjectIn, warmUp } from './loops.js'
 import { isNative, measureNative, nativeBuild, natives } from './native.js'
 import { runsOf, wanted } from './plan.js'
 import { ratiosOver } from './ratios.js'
@@ -42,8 +42,7 @@ async function measureHere({ subject, input }: Job): Promise<readonly Reading[]>
   const count = subject === 'percore' ? all : Math.ceil(all / slowShare)
   const isCollected = collected.some((each) => each.subject === subject)
   const run = isCollected ? objectLoop(subject, live, bytes) : await addressLoop(subject, live, bytes)
-  // Many short calls, so that the loop is optimised from its entry.
-  for (let i = 0; i < 50; i++) run(Math.ceil(Math.min(warmup, count) / 50))
+  warmUp((at, some) => { run(some); return at }, 0, Math.min(warmup, count))
   const start = performance.now()
   run(count)
   return [{ metric: 'ops_per_s', value: 2 * count / ((performance.now() - start) / 1000) }]
@@ -51,18 +50,16 @@ async function measureHere({ subject, input }: Job): Promise<readonly Reading[]>
 
 async function addressLoop(subject: string, live: number, bytes: number): Promise<(count: number) => void> {
   const { heap, words } = await openHeap(subject, 1 << 28)
-  const [oneByOne, replaceOldest] = [oneByOneIn(heap, words), replaceOldestIn(heap, words)]
-  if (live === 1) return (count) => oneByOne(count, bytes)
-  const blocks = Int32Array.from({ length: live }, () => heap.malloc(bytes))
+  if (live === 1) return oneByOneIn(heap, words, bytes)
+  const replaceOldest = replaceOldestIn(heap, words, Int32Array.from({ length: live }, () => heap.malloc(bytes)), bytes)
   let at = 0
-  return (count) => { at = replaceOldest(blocks, at, count, bytes) }
+  return (count) => { at = replaceOldest(at, count) }
 }
 
 function objectLoop(subject: string, live: number, bytes: number): (count: number) => void {
   const allocate = allocatorOf(subject)
-  const [objectByObject, replaceOldest] = [objectByObjectIn(allocate), replaceOldestObjectIn(allocate)]
-  if (live === 1) return (count) => objectByObject(count, bytes)
-  const blocks = Array.from({ length: live }, () => allocate(bytes))
+  if (live === 1) return objectByObjectIn(allocate, bytes)
+  const replaceOldest = replaceOldestObjectIn(allocate, Array.from({ length: live }, () => allocate(bytes)), bytes)
   let at = 0
-  return (count) => { at = replaceOldest(blocks, at, count, bytes) }
+  return (count) => { at = replaceOldest(at, count) }
 }

@@ -18,7 +18,7 @@ test('seeds of threads differ, and none is 0', () => {
 test('random slots draw the numbers of xorshift32 and leave as many blocks in the heap as in the slots', () => {
   const { heap, words } = openPercore(1 << 26)
   const slots = new Int32Array(64)
-  const x = randomSlotsIn(heap, words)(slots, 42, 1000, { min: 16, range: 1009 }, TOUCH_ENDS)
+  const x = randomSlotsIn(heap, words, slots, { min: 16, range: 1009 }, TOUCH_ENDS)(42, 1000)
   assert.equal(x, xorshift(42, 1000))
   assert.equal(heap.stats().records[0]?.blocksUsed, slots.filter((block) => block !== 0).length)
   assert.deepEqual(heap.audit({ quiet: true }).problems, [])
@@ -27,9 +27,9 @@ test('random slots draw the numbers of xorshift32 and leave as many blocks in th
 test('a table filled and freed leaves nothing behind', () => {
   const { heap, words } = openPercore(1 << 26)
   const table = new Int32Array(5000)
-  fillTableIn(heap, words)(table, table.length, 128)
+  fillTableIn(heap, words, table, 128)(table.length)
   assert.equal(new Set(table).size, table.length)
-  freeTableIn(heap)(table, table.length)
+  freeTableIn(heap, table)(table.length)
   assert.equal(heap.stats().records[0]?.blocksUsed, 0)
 })
 
