@@ -177,7 +177,7 @@ function checkPage(
   const free = pages.free[page]!
   const carved = (limit - start) / stride
   must(pages.magic[page] === strideMagic(c) && units.magic[unit] === strideMagic(c), 'stride is not that of its class')
-  must(pages.end[page] === end && units.reach[unit] === reachOf(c, capacity), 'room is not that of its class and span')
+  must(pages.end[page] === end && units.capacity[unit] === capacity && units.reach[unit] === reachOf(c, capacity), 'room is not that of its class and span')
   must(pages.reach[page] === reachOf(c, carved), 'reaches farther, or less far, than what is carved')
   must(Number.isInteger(carved) && carved >= 0 && limit <= end, 'carved part is no whole number of blocks')
   const marks = new Set<number>()

@@ -28,7 +28,6 @@ export const counterNames = [
   'remoteEnqueues',
   'remoteAdopted',
   'batchConflicts',
-  'flushes',
   'chunksTaken',
   'granulesTaken',
   'granulesReturned',

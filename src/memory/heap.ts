@@ -33,7 +33,7 @@ import { park, unpark } from './lend.js'
 import { freeAtEdge } from './page.js'
 import { defaultPlan, learnPlan, prewarm, type PrewarmPlan, pretouch } from './prewarm.js'
 import { acquireRecord, poolRecord, reclaimRecord } from './record.js'
-import { bindFreeRemote, flush } from './remote.js'
+import { bindSender } from './remote.js'
 import { alignedSize, copyBlock, mayStay } from './resize.js'
 import { drainPending, refill, trimGone, trimRecord } from './reuse.js'
 import { type HeapStats, readStats } from './stats.js'
@@ -168,7 +168,9 @@ function bind(v: View, handle: HeapHandle): SharedHeap {
   const marks = new Int32Array(buffer, MARK * 4, i32.length - MARK)
   const active = new Int32Array(buffer, (record + R_ACTIVE) * 4, CLASS_COUNT)
   const mine = homeWord(me)
-  const freeRemote = bindFreeRemote(v)
+  const sender = bindSender(v)
+  const { freeRemote } = sender
+  const flush = (): void => sender.flush(v)
   const isAdaptive = i32[geometry.base + H_ADAPTIVE] === 1 && geometry.debugMap === 0 // it would write into poisoned blocks
 
   function tryMalloc(bytes: number): Ptr {
@@ -207,7 +209,7 @@ function bind(v: View, handle: HeapHandle): SharedHeap {
 
   function mallocSlow(bytes: number): number {
     if (!(bytes >= 0)) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `a block has 0 or more bytes, not ${bytes}`)
-    flush(v)
+    flush()
     const block = takeBlock(v, bytes, false)
     if (block !== 0) return block
     trimRecord(v)
@@ -219,8 +221,9 @@ function bind(v: View, handle: HeapHandle): SharedHeap {
 
   function free(ptr: Ptr): void {
     const unit = ptr >>> UNIT_SHIFT
-    const distance = home[unit]! ^ mine // of no unit it is what is mine, which is no distance either
-    if (distance > HOME_DISTANCE) return freeSlow(ptr)
+    const word = home[unit]!
+    const distance = word ^ mine // of no unit it is what is mine, which is no distance either
+    if (distance > HOME_DISTANCE) return freeElsewhere(ptr, word)
     const page = (unit - distance) << PAGE_SHIFT
     if (Math.imul(ptr - (page << START_SHIFT), magic[page]!) >>> 0 >= reach[page]!) throw notABlock(ptr)
     const stay = (left[page]! - 1) | 0
@@ -236,13 +239,12 @@ function bind(v: View, handle: HeapHandle): SharedHeap {
     return badPointer(ptr, 'there is no block in use at this address')
   }
 
-  function freeSlow(ptr: Ptr): void {
+  /** `word` says whose it is; nobody's it is 0, and undefined outside of the heap. */
+  function freeElsewhere(ptr: Ptr, word: number | undefined): void {
+    if (word !== undefined && word !== 0 && word !== HOME_LARGE) return freeRemote(ptr, ((ptr >>> UNIT_SHIFT) - (word & HOME_DISTANCE)) << PAGE_SHIFT)
     if (ptr === 0) return
-    const unit = ptr >>> UNIT_SHIFT
-    const word = home[unit] ?? 0
-    if (word === 0) throw notABlock(ptr)
-    if (word !== HOME_LARGE) freeRemote(ptr, (unit - (word & HOME_DISTANCE)) << PAGE_SHIFT)
-    else freeLarge(v, ptr)
+    if (word !== HOME_LARGE) throw notABlock(ptr)
+    freeLarge(v, ptr)
   }
 
   /** The first unit of the page of a block in use, checked; or throws. */
@@ -283,14 +285,14 @@ function bind(v: View, handle: HeapHandle): SharedHeap {
     memalign: (align: number, bytes: number): Ptr => malloc(alignedSize(align, bytes)),
     prewarm: (plan: PrewarmPlan | 'learned' = defaultPlan): number => prewarm(v, plan === 'learned' ? learnPlan(v) : plan, tryMalloc, free),
     pretouch: (bytes: number): number => pretouch(v, bytes),
-    flush: (): void => flush(v),
+    flush,
     idle(): void {
-      flush(v)
+      flush()
       for (let c = 0; c < CLASS_COUNT; c++) drainPending(v, c)
       if (isAdaptive) adapt(v, (bytes) => takeBlock(v, bytes, false) as Ptr, free) // takes no other thread's memory
     },
     trim(): void {
-      flush(v)
+      flush()
       trimRecord(v)
     },
     park(): void {
@@ -298,9 +300,9 @@ function bind(v: View, handle: HeapHandle): SharedHeap {
       park(v)
     },
     unpark: (): void => unpark(v),
-    reclaim: (dead: number): void => reclaimRecord(v, dead),
+    reclaim: (dead: number): void => reclaimRecord(v, dead, sender),
     detach(): void {
-      poolRecord(v)
+      poolRecord(v, sender)
       const gone = (): never => {
         throw new PercoreError('ERR_PERCORE_CLOSED', 'this thread has detached from the heap; attach again')
       }

@@ -79,8 +79,9 @@ export const unitColumns = [
   'home',
   /** For the first unit of a page: the class of its blocks. */
   'class',
-  /** For the first unit of a page: its units. */
+  /** For the first unit of a page: its units, and how many blocks there is room for. */
   'span',
+  'capacity',
   /** For the first unit of a page: what tells the start of a block there is room for; `reach` is 0 where there is none. */
   'magic',
   'reach',
@@ -165,13 +166,13 @@ export const R_BORROWED: number = R_OWED + 3
 /** Empty pages kept: one list per span, head and count. */
 export const R_EMPTY_SHORT: number = R_OWED + 4
 export const R_EMPTY_LONG: number = R_OWED + 6
-/** Number of blocks in R_BATCH. */
+/** How many slots of R_BATCH hold blocks. */
 export const R_BATCHED: number = R_OWED + 8
 /** How many granules the record has reserved, how many times it did, and where the lowest free unit of them may be. */
 export const R_GRANULES: number = R_OWED + 9
 export const R_LEVEL: number = R_OWED + 10
 export const R_LOWEST: number = R_OWED + 11
-/** The slot of R_BATCH last written to. */
+/** The slot of R_BATCH last begun. */
 export const R_LAST_BATCH: number = R_OWED + 12
 /** The page this holder is about to arm: while it is set, the arming has not happened. */
 export const R_ARMING: number = R_OWED + 13

@@ -218,6 +218,7 @@ export function returnPage(v: View, page: number): void {
   i32[record + R_RUN_START] = unit
   i32[record + R_RUN_END] = unit + units.span[unit]!
   units.class[unit] = CLASS_NONE
+  units.capacity[unit] = 0
   units.reach[unit] = 0
   returnNoted(v)
   v.f64[v.counters + C.pagesReturned]! += 1
@@ -228,7 +229,8 @@ export function retire(v: View, page: number): void {
   const { i32, pages, units } = v
   if (!disarm(v, page)) return
   unlinkPartial(v, page)
-  const span = units.span[unitOf(page)]!
+  const unit = unitOf(page)
+  const span = units.span[unit]!
   const list = emptyList(v, span)
   v.f64[v.counters + C.pagesEmptied]! += 1
   if (i32[list + 1]! >= (span === SHORT_SPAN ? EMPTY_SHORT_MAX : EMPTY_LONG_MAX)) {
@@ -240,8 +242,9 @@ export function retire(v: View, page: number): void {
   pages.free[page] = 0
   pages.limit[page] = page << START_SHIFT
   pages.reach[page] = 0
-  units.class[unitOf(page)] = CLASS_NONE
-  units.reach[unitOf(page)] = 0
+  units.class[unit] = CLASS_NONE
+  units.capacity[unit] = 0
+  units.reach[unit] = 0
   pages.next[page] = i32[list]!
   i32[list] = page
   i32[list + 1] = i32[list + 1]! + 1
@@ -296,6 +299,7 @@ function form(v: View, page: number, c: number, span: number): void {
   pages.prev[page] = 0
   units.class[unit] = c
   units.span[unit] = span
+  units.capacity[unit] = capacity
   units.magic[unit] = magic
   units.reach[unit] = reach
   i32[remoteAt(geometry, page) + PENDING_NEXT] = 0

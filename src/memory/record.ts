@@ -15,7 +15,7 @@ import {
 } from './layout.js'
 import { awaitReturn, giveBack, poolParked } from './lend.js'
 import { disarm, isBlock, mergeRemote, noPage, pushPartial, returnPage, setFull, setHome } from './page.js'
-import { flush, payOwed } from './remote.js'
+import { payOwed, type Sender } from './remote.js'
 import { releaseNotedRun } from './reserve.js'
 import { classIn, homeWord, ownerOf, recordWord, remoteAt, usedOf, type View, viewFor } from './view.js'
 
@@ -50,8 +50,8 @@ export function acquireRecord(i32: Int32Array, g: Geometry): number {
 }
 
 /** Sends what is batched and puts the record into the pool. */
-export function poolRecord(v: View): void {
-  flush(v)
+export function poolRecord(v: View, sender: Sender): void {
+  sender.flush(v)
   shared.store(v.i32, v.record + R_STATE, RECORD_POOLED)
 }
 
@@ -59,7 +59,7 @@ export function poolRecord(v: View): void {
  * Finishes what a dead thread left half done and pools its record. Only when the thread has ended, and only by one supervisor.
  * Throws ERR_PERCORE_INVALID_OPTION when no thread holds the record.
  */
-export function reclaimRecord(own: View, record: number): void {
+export function reclaimRecord(own: View, record: number, sender: Sender): void {
   const { i32, geometry } = own
   if (!(Number.isInteger(record) && record >= 0 && record < geometry.recordCount) || record === own.me) {
     throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `${record} is not the record of another thread of this heap`)
@@ -72,7 +72,7 @@ export function reclaimRecord(own: View, record: number): void {
   const dead = viewFor(own, record)
   payOwed(dead)
   releaseNotedRun(i32, geometry, words)
-  flush(dead)
+  sender.flush(dead)
   const borrowed = i32[words + R_BORROWED]! - 1
   if (borrowed >= 0) {
     const lender = viewFor(own, borrowed)

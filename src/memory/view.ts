@@ -3,7 +3,6 @@
  *
  * Invariant: views have a fixed length; the record is held by this thread alone.
  */
-import { blocksIn } from './classes.js'
 import {
   type Geometry, H_ADOPTION, HOME_DISOWNED, HOME_DISTANCE, HOME_SHIFT, PAGE_SHIFT, type PageColumn, pageColumns, R_COUNTERS, RECORD_WORDS,
   type UnitColumn, unitColumnAt, unitColumns,
@@ -60,8 +59,7 @@ export function classIn({ units }: View, page: number): number {
 
 /** How many blocks a page has room for; 0 when it has no class. */
 export function capacityOf({ units }: View, page: number): number {
-  const unit = unitOf(page)
-  return blocksIn(units.class[unit]!, units.span[unit]!) || 0
+  return units.capacity[page >>> PAGE_SHIFT]!
 }
 
 /** The word that column home has for the pages of a record. */
