@@ -2,6 +2,7 @@
  * `larson`: threads that replace random blocks and hand them to their heirs. After so many ops a thread ends and a fresh one with a heap
  * record of its own takes its blocks over, so frees are remote and the pages belong to nobody alive. With `--policy` also the shape that
  * the policies were made for: the threads stay, and pass their blocks around, so frees are remote and the owner needs the pages back.
+ * Policies are compared on pages of 64 KiB: long ones seldom run dry, and then there is little to decide.
  * `plan` in the parent, `measure` in a child.
  *
  * The invariant: every heir is a real thread that attached, warmed up and gave all pages back before the measurement began, so what it
@@ -111,7 +112,7 @@ async function measurePercore(job: Job): Promise<readonly Reading[]> {
   const threads = Number(job.params['threads'])
   const { measure_ms: measureMs = 0, heirs = 1, blocks = 0, seed = 0 } = job.input as Record<string, number>
   const policy = String(job.params['policy'] ?? 'route-s') as Policy
-  const { heap } = openPercore(1 << 30, { adoption: policies[policy], records: threads * heirs + 2 })
+  const { heap } = openPercore(1 << 30, { adoption: policies[policy], longPages: job.params['policy'] === undefined, records: threads * heirs + 2 })
   const lines = new Int32Array(new SharedArrayBuffer(threads * LINE_WORDS * 4)).fill(-1)
   const ops = new Float64Array(new SharedArrayBuffer(threads * 8))
   const stop = new Int32Array(new SharedArrayBuffer(4))

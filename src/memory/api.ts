@@ -114,6 +114,11 @@ export interface HeapOptions {
    * 2 MB; a thread that is new starts with what others have learned. Default: nothing is made ready but by {@link SharedHeap.prewarm}.
    */
   readonly prewarm?: 'adaptive'
+  /**
+   * false: every page of blocks under 8 KiB is 64 KiB long. By default a thread's further pages of a class are 512 KiB long: faster by a quarter
+   * where many blocks are alive, for some address space and at most as much memory for each size in use. Set it for heaps of a few MiB.
+   */
+  readonly longPages?: boolean
   /** How a thread's share grows: first chunk 1 MiB, doubling `levels` = 3 times, to at most 8 MiB. Multiples of 1 MiB. */
   readonly chunks?: { readonly firstBytes?: number; readonly maxBytes?: number; readonly levels?: number }
 }

@@ -43,7 +43,7 @@ import { homeWord, type Ptr, type View, viewOf } from './view.js'
 const { CLASS_BYTES_MAX, CLASS_COUNT, classBytes, classOf } = classes
 const { CLASS_LARGE, HOME_DISTANCE, HOME_LARGE, MARK, MARK_FREE, PAGE_SHIFT, R_ACTIVE, START_SHIFT, UNIT_BYTES, UNIT_SHIFT } = layout
 const { GRANULE_BYTES, HEADER_WORDS, H_ADAPTIVE, H_ADOPTION, H_CHUNK_FIRST, H_CHUNK_LEVELS, H_CHUNK_MAX, H_DEBUG } = layout
-const { H_END_WORD, H_MAGIC, H_RECORDS, MAGIC_VALUE } = layout
+const { H_END_WORD, H_MAGIC, H_RECORDS, H_SHORT_PAGES, MAGIC_VALUE } = layout
 
 const RECORDS_DEFAULT = 64
 
@@ -86,6 +86,7 @@ export function createHeap(options: HeapOptions): SharedHeap {
   i32[H_ADOPTION] = adoptionModes[adoption]
   i32[H_DEBUG] = debug ? 1 : 0
   i32[H_ADAPTIVE] = options.prewarm === 'adaptive' ? 1 : 0
+  i32[H_SHORT_PAGES] = options.longPages === false ? 1 : 0
   i32[H_MAGIC] = MAGIC_VALUE
   return open(buffer, byteOffset, geometry)
 }

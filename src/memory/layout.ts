@@ -38,6 +38,8 @@ export const H_DEBUG = 7
 export const H_ADOPTION = 8
 /** 1 when idle threads make ready what they have learned (learn.ts). */
 export const H_ADAPTIVE = 9
+/** 1 when no page is longer than its class needs (classes.ts). */
+export const H_SHORT_PAGES = 10
 export const HEADER_WORDS = 256
 
 /** What records reserve from the common reserve at a time: 1 MiB, 16 units. */

@@ -26,7 +26,7 @@ import { capacityOf, classIn, homeWord, remoteAt, unitOf, usedOf, type View } fr
 
 // Local names, because V8 does not fold imported bindings (heap.ts).
 const { blocksIn, CLASS_COUNT, firstSpan, laterSpan, LONG_SPAN, reachOf, SHORT_SPAN, strideMagic, strideWords } = classes
-const { CLASS_NONE, EDGE_ANY, HOME_DISOWNED, MARK, MARK_FREE, PAGE_SHIFT, PENDING_NEXT, REMOTE, REMOTE_ARMED } = layout
+const { CLASS_NONE, EDGE_ANY, HOME_DISOWNED, MARK, H_SHORT_PAGES, MARK_FREE, PAGE_SHIFT, PENDING_NEXT, REMOTE, REMOTE_ARMED } = layout
 const { REMOTE_COUNT_MASK, REMOTE_COUNT_SHIFT, REMOTE_FIRST_MASK, R_ACTIVE, R_ARMING, R_EMPTY_LONG, R_EMPTY_SHORT, R_FRESH, R_GROWN } = layout
 const { R_PARTIAL, R_RUN_END, R_RUN_START, START_SHIFT, STATE_ACTIVE, STATE_EMPTY, STATE_FULL, STATE_PARTIAL } = layout
 
@@ -350,9 +350,9 @@ export function freeAtEdge(v: View, ptr: number, page: number): void {
 }
 
 /** The spans that pages of class `c` can have, the better one for the record's next page first. */
-function spansFor({ i32, record }: View, c: number): readonly number[] {
+function spansFor({ i32, geometry, record }: View, c: number): readonly number[] {
   const [first, later] = [firstSpan(c), laterSpan(c)]
-  if (first === later) return [first]
+  if (first === later || i32[geometry.base + H_SHORT_PAGES] === 1) return [first]
   return i32[record + R_GROWN + c] === 0 ? [first, later] : [later, first]
 }
 

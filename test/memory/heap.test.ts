@@ -207,6 +207,9 @@ test("a thread's first page of a class is short, further ones are long, and shor
     return counter(heap, 'newPages') - before
   }
   assert.deepEqual([pagesFor(64), pagesFor(512), pagesFor(1)], [1, 1, 1])
+  const short = createHeap({ bytes: 4 * MIB, longPages: false })
+  for (let k = 0; k < 640; k++) short.malloc(1024)
+  assert.equal(counter(short, 'newPages'), 10)
   let blocks = 577
   while (heap.tryMalloc(1024) !== 0) blocks++
   assert.ok(heap.stats().bytesFree === 0, 'every unit is used')
