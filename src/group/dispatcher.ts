@@ -6,21 +6,22 @@
  * completion ever finds its lane full, and no worker ever blocks on a completion.
  *
  * ```
- *  submit ─ encode into the lane ─┬─ 8 pending  ─▶ publish, and ring at the first of the turn
- *                                 └─ end of turn ─▶ publish and ring       (one microtask for all)
- *  poller ─ drain ≤ 1024 completions a turn ─▶ settle, return credits, admit who waits
+ *  call ─ placed, or let wait ─▶ submission.ts ─ encode into the lane ─┬─ 8 pending  ─▶ publish, and ring at the first of the turn
+ *                                                                     └─ end of turn ─▶ publish and ring     (one microtask for all)
+ *  poller ─ completion.ts ─ drain ≤ 1024 completions a turn ─▶ settle, return credits ─▶ admit who waits
  * ```
  */
-import { invariant, PercoreError, shared } from '../base/index.js'
+import { PercoreError, shared } from '../base/index.js'
 import type { Codec } from '../codec/index.js'
 import type { SharedHeap } from '../memory/index.js'
 import { isThreadAlive } from '../platform/index.js'
-import { backlog, doorbellMode, LaneConsumer, LaneProducer, recoverConsumed, recoverProduced, ring, Sleeper, startedOf } from '../ring/index.js'
+import { backlog, LaneConsumer, LaneProducer, laneReaders, type LaneWriters, laneWriters, recoverConsumed, recoverProduced, Sleeper, startedOf } from '../ring/index.js'
 import type { Balancer, LoadView, Placement } from './balance.js'
 import { anyWorker, type Call, type CallSpec, fail, failCall, makeCall } from './call.js'
 import { calledOff, mayBeCalledOff } from './called-off.js'
-import { type Chunk, isMany, type ManyMemory, readMany, writeChunk } from './many.js'
-import { type Fabric, laneAt, slotAt, slotLayout, slotState, tasksMax, taskWordsAt } from './fabric.js'
+import { type Completion, createCompletion } from './completion.js'
+import { type Fabric, laneAt, slotAt, slotLayout, slotState, tasksMax, taskWordsAt, type Way } from './fabric.js'
+import { count, Ledger } from './ledger.js'
 import { Placer } from './placer.js'
 import { Poller } from './poller.js'
 import { Pressure, type PressureEvents, type WhenFull } from './pressure.js'
@@ -28,33 +29,13 @@ import { nestedCapacity } from './nested.js'
 import { reportCapacity, Reports } from './reports.js'
 import { Router } from './router.js'
 import { endedError, waitFor } from './run-sync.js'
-import { type Reject, rejectThrough, type Resolve, TaskSlab } from './slab.js'
-import { descriptor, status } from './task.js'
+import { createTaskSlab, type Reject, type Resolve, type TaskSlab } from './slab.js'
+import { createSubmission, type Submission } from './submission.js'
+import { descriptor } from './task.js'
 import { WaitingLines } from './waiting.js'
-
-// Not folded when they are imported: 20 % of a task's cost on this side.
-const { head: headAt, task: taskAt, generation: generationAt, payload: payloadAt } = descriptor
-const { ok } = status
-
-/**
- * Descriptors gathered before they are published within a turn. Small, so that the worker runs the first while the rest are
- * still being encoded: echoing with 64 in flight and one worker went from 1.7 to 4.8 M tasks/s when this went from 64 to 8.
- * A sleeping worker is rung at the first of them and at the end of the turn only: where cores are short it would take this
- * thread's, find eight tasks and go back to sleep, and be woken again for the next eight.
- */
-const publishBatch = 8
 
 /** Completions settled in one turn of the event loop at most, so that I/O and timers are never kept waiting long. */
 const drainBatch = 1024
-
-/** Completions read before the first of them is settled: the two atomics for that are shared by so many. */
-const settleBatch = 64
-
-/** Completions that were read and not yet settled: task index and whether it failed, and its value. */
-class Batch {
-  readonly tasks = new Int32Array(settleBatch)
-  readonly values: unknown[] = Array.from({ length: settleBatch })
-}
 
 /** What the dispatcher asks of the threads behind the lanes. */
 export interface Threads {
@@ -88,38 +69,34 @@ export interface DispatcherParts {
   readonly busy: () => void
 }
 
-/** Credits of a worker that was given up: no completion will bring it back above zero. */
-const noCredits = -(2 ** 30)
+/** See `Dispatcher.call`. */
+type CallFunction = (handler: number, value: unknown, resolve: Resolve, reject: Reject | undefined, spec?: CallSpec) => void
 
-/** Taken off a worker's credits while it is shut: it looks full to everybody, and its own completions count on. */
-const shutCredits = 2 ** 28
-
-export class Dispatcher implements LoadView {
-  /** Workers that are given tasks: 0 … workers − 1. */
-  workers: number
-  /** Tasks pushed and not yet settled. */
-  inFlightTotal = 0
-  membership = 0
-
+export class Dispatcher {
   readonly reports: Reports
   readonly router: Router
+  /**
+   * Pushes a task, or lets it wait for a credit. Every failure goes to `reject`, or to `resolve` when that is a promise's. Neither is called
+   * before this returns.
+   */
+  readonly call: CallFunction
 
   readonly #fabric: Fabric
   readonly #i32: Int32Array
   readonly #heap: SharedHeap
   readonly #codec: Codec
+  readonly #ledger: Ledger
+  readonly #load: LoadView
   readonly #placer: Placer
   readonly #balancer: Balancer | undefined
   readonly #depth: number
 
   /** Lane w is that to worker w, lane w + {@link #highLanes} that of high priority. */
-  readonly #lanes: LaneProducer[] = []
+  readonly #lanes: LaneWriters
+  readonly #laneAts: readonly number[]
   readonly #highLanes: number
-  readonly #completions: LaneConsumer[] = []
-  readonly #doorbells: number[] = []
-  readonly #bells: (() => void)[] = []
-  readonly #credits: Int32Array
-  readonly #lost: (PercoreError | undefined)[]
+  readonly #submission: Submission
+  readonly #completion: Completion
   readonly #poller: Poller
   readonly #sleeper: Sleeper
   /** Whether looking for a result takes no core from a worker. */
@@ -127,74 +104,52 @@ export class Dispatcher implements LoadView {
 
   readonly #slab: TaskSlab
   readonly #taskWordsAt: number
-  readonly #memory: ManyMemory
   readonly #waiting = new WaitingLines()
   readonly #pressure: Pressure
-  #batch: Batch | undefined = new Batch()
-  #encoding = false
-  #flushScheduled = false
-  /** How often a lane was published in this turn, by worker; it was rung for the first. */
-  readonly #published: Int32Array
   #idleListeners: (() => void)[] = []
 
-  /** Lanes in use: those of workers that were retired and have something left are among them. */
-  #open: number
-  readonly #shut = new Set<number>()
   /** Streams that a worker has open for readers here. */
   readonly #streams: Int32Array
-  /** The most tasks each worker has held at the end of a turn that pushed some. */
-  readonly depthMax: Int32Array
   /** Who waits for a retired or shut worker to have nothing left. */
   readonly #leaving = new Map<number, () => void>()
   /** Pulls for a worker that is shut and full: nothing else can let them in. */
   #pulls: Call[] = []
 
   constructor(parts: DispatcherParts) {
-    const { fabric, threads, depth } = parts
-    const { workers } = fabric
-    const { i32 } = fabric.words
-    this.workers = parts.workers
-    this.#highLanes = workers
-    this.#open = parts.workers
-    this.#streams = new Int32Array(workers)
-    this.depthMax = new Int32Array(workers)
+    const { fabric, threads, depth, heap, codec } = parts
+    const { workers, laneCapacity } = fabric
+    const { i32, f64 } = fabric.words
+    const all = Array.from({ length: workers }, (_, worker) => worker)
+    const lanesAt = (way: Way): number[] => all.map((worker) => laneAt(fabric, worker, way))
+    const doorbells = all.map((worker) => slotAt(worker + 1) + slotLayout.doorbell)
     this.#fabric = fabric
     this.#i32 = i32
-    this.#heap = parts.heap
-    this.#codec = parts.codec
-    this.#memory = { i32, f64: fabric.words.f64, heap: parts.heap, codec: parts.codec }
+    this.#heap = heap
+    this.#codec = codec
     this.#depth = depth
-    for (let worker = 0; worker < workers; worker++) {
-      this.#lanes.push(new LaneProducer(i32, laneAt(fabric, worker, 'toWorker'), fabric.laneCapacity))
-      this.#completions.push(new LaneConsumer(i32, laneAt(fabric, worker, 'fromWorker'), fabric.laneCapacity))
-      this.#doorbells.push(slotAt(worker + 1) + slotLayout.doorbell)
-      this.#bells.push(() => threads.sendBell(worker))
-    }
-    for (let worker = 0; worker < workers; worker++) {
-      this.#lanes.push(new LaneProducer(i32, laneAt(fabric, worker, 'highToWorker'), fabric.laneCapacity))
-    }
-    this.#credits = new Int32Array(workers).fill(depth)
-    this.#published = new Int32Array(workers)
-    this.#lost = Array.from({ length: workers })
-    for (let worker = parts.workers; worker < workers; worker++) this.shut(worker)
-    const reportLanes = this.#completions.map((_, worker) => new LaneConsumer(i32, laneAt(fabric, worker, 'reports'), reportCapacity))
-    this.reports = new Reports(i32, reportLanes, parts.codec, slotAt(0) + slotLayout.listening)
+    this.#highLanes = workers
+    this.#streams = new Int32Array(workers)
+    this.#laneAts = [...lanesAt('toWorker'), ...lanesAt('highToWorker')]
+    this.#lanes = laneWriters(i32, this.#laneAts, laneCapacity)
+    this.#ledger = new Ledger(i32, doorbells, depth, workers, parts.workers)
+    this.#load = this.#ledger.view
+    this.#slab = createTaskSlab(tasksMax(workers, laneCapacity))
+    this.#taskWordsAt = taskWordsAt(fabric)
+    this.reports = new Reports(i32, lanesAt('reports').map((at) => new LaneConsumer(i32, at, reportCapacity)), codec, slotAt(0) + slotLayout.listening)
     this.router = new Router({
-      ups: this.#completions.map((_, worker) => new LaneConsumer(i32, laneAt(fabric, worker, 'nestedUp'), nestedCapacity)),
-      downs: this.#completions.map((_, worker) => new LaneProducer(i32, laneAt(fabric, worker, 'nestedDown'), nestedCapacity)),
-      codec: parts.codec,
+      ups: lanesAt('nestedUp').map((at) => new LaneConsumer(i32, at, nestedCapacity)),
+      downs: lanesAt('nestedDown').map((at) => new LaneProducer(i32, at, nestedCapacity)),
+      codec,
       main: parts.main,
       serves: (worker) => this.serves(worker),
-      leaves: (worker) => this.#shut.has(worker),
+      leaves: (worker) => this.#ledger.isShut(worker),
       workers: () => this.workers,
-      ring: (worker) => this.#ring(worker),
+      ring: (worker) => this.#submission.ring(worker),
       open: (worker) => void shared.store(i32, slotAt(worker + 1) + slotLayout.nested, 1),
       settled: () => this.#settled(),
       wake: () => this.wake(),
     })
-    this.#slab = new TaskSlab(tasksMax(workers, fabric.laneCapacity))
-    this.#taskWordsAt = taskWordsAt(fabric)
-    this.#placer = new Placer({ load: this, balancer: parts.balancer, names: parts.names, lost: (worker) => this.#lost[worker] })
+    this.#placer = new Placer({ load: this.#load, balancer: parts.balancer, names: parts.names, lost: (worker) => this.#ledger.lost(worker) })
     this.#balancer = this.#placer.balancer
     this.#pressure = new Pressure({
       waiting: this.#waiting,
@@ -205,10 +160,14 @@ export class Dispatcher implements LoadView {
       room: (worker) => this.#roomFor(worker),
       events: parts.events,
     })
-    this.#sleeper = new Sleeper(i32, slotAt(0) + slotLayout.doorbell, () => this.#completions.some((lane) => lane.poll() > 0) || this.reports.hasWork())
+    const memory = { i32, f64, heap, codec }
+    const completions = laneReaders(i32, lanesAt('fromWorker'), laneCapacity)
+    this.#completion = createCompletion({ memory, slab: this.#slab, ledger: this.#ledger, lanes: completions })
+    const hasCompletions = (): boolean => all.some((worker) => completions.poll(worker) > 0) || this.reports.hasWork()
+    this.#sleeper = new Sleeper(i32, slotAt(0) + slotLayout.doorbell, hasCompletions)
     this.#maySpin = Math.min(workers, parts.cores) < parts.cores
     this.#poller = new Poller({
-      sleeper: new Sleeper(i32, slotAt(0) + slotLayout.doorbell, () => this.#completions.some((lane) => lane.poll() > 0) || this.reports.hasWork() || this.router.hasWork()),
+      sleeper: new Sleeper(i32, slotAt(0) + slotLayout.doorbell, () => hasCompletions() || this.router.hasWork()),
       drain: () => this.#drain(),
       inFlight: () => this.inFlightTotal + this.router.inFlight,
       listens: () => this.router.active,
@@ -216,29 +175,72 @@ export class Dispatcher implements LoadView {
       hold: (alive) => threads.hold(alive),
       started: parts.busy,
     })
+    this.#submission = createSubmission({
+      memory,
+      slab: this.#slab,
+      ledger: this.#ledger,
+      lanes: this.#lanes,
+      highLanes: workers,
+      doorbells,
+      bells: all.map((worker) => () => threads.sendBell(worker)),
+      poll: this.#poller,
+      ended: () => {
+        if (this.queued > 0 || this.#pulls.length > 0) this.#settled()
+        this.#pressure.look(this.inFlightTotal + this.#waiting.length)
+      },
+    })
+    this.call = this.#createCall()
   }
 
-  room(worker: number): number {
-    const credits = this.#credits[worker]
-    return credits > 0 ? credits : 0
+  /** A closure, like what it calls: it is run for every task. */
+  #createCall(): CallFunction {
+    const { submit, isEncoding } = this.#submission
+    const { credits } = this.#ledger
+    const waiting = this.#waiting
+    const load = this.#load
+    const balancer = this.#balancer
+    return (handler, value, resolve, reject, spec) => {
+      if (waiting.length === 0 && !isEncoding()) {
+        const worker = balancer !== undefined ? balancer.pick(load) : this.#placer.tryChoose(handler, value)
+        if (credits[worker] > 0) {
+          try {
+            submit(worker, worker, handler, value, resolve, reject, 0)
+          } catch (error) {
+            fail(resolve, reject, error)
+          }
+          return
+        }
+      }
+      this.place(makeCall(handler, value, resolve, reject, spec))
+    }
+  }
+
+  /** Workers that are given tasks: 0 … workers − 1. */
+  get workers(): number {
+    return this.#ledger.counts[count.workers]
+  }
+
+  /** Tasks pushed and not yet settled. */
+  get inFlightTotal(): number {
+    return this.#ledger.counts[count.inFlight]
+  }
+
+  /** The most tasks a worker has held at the end of a turn that pushed some. */
+  depthMax(worker: number): number {
+    return this.#ledger.depthMax[worker]
   }
 
   inFlight(worker: number): number {
-    if (this.#lost[worker] !== undefined) return 0
-    return this.#depth - this.#credits[worker] - (this.#shut.has(worker) ? shutCredits : 0)
+    return this.#ledger.inFlight(worker)
   }
 
   /** How many of its tasks this worker has not started. */
   backlog(worker: number): number {
-    return backlog(this.#i32, this.#lanes[worker].at) + backlog(this.#i32, this.#lanes[worker + this.#highLanes].at)
-  }
-
-  isAwake(worker: number): boolean {
-    return shared.load(this.#i32, this.#doorbells[worker]) === doorbellMode.running
+    return backlog(this.#i32, this.#laneAts[worker]) + backlog(this.#i32, this.#laneAts[worker + this.#highLanes])
   }
 
   serves(worker: number): boolean {
-    return worker < this.workers && this.#lost[worker] === undefined
+    return this.#load.serves(worker)
   }
 
   /** Calls waiting for a worker with room. */
@@ -246,24 +248,12 @@ export class Dispatcher implements LoadView {
     return this.#waiting.length
   }
 
-  /**
-   * Pushes a task, or lets it wait for a credit. Every failure goes to `reject`, or to `resolve` when that is a promise's. Neither is called
-   * before this returns.
-   */
-  call(handler: number, value: unknown, resolve: Resolve, reject: Reject | undefined, spec?: CallSpec): void {
-    if (this.#waiting.length === 0 && !this.#encoding) {
-      const worker = this.#balancer !== undefined ? this.#balancer.pick(this) : this.#placer.tryChoose(handler, value)
-      if (this.#credits[worker] > 0) return this.#submitOrReject(worker, handler, value, resolve, reject)
-    }
-    this.place(makeCall(handler, value, resolve, reject, spec))
-  }
-
-  /** The same only if there is room now: false when not. Throws what `encode` and the placement throw. */
+  /** `call` only if there is room now: false when not. Throws what `encode` and the placement throw. */
   tryCall(handler: number, value: unknown, resolve: Resolve, reject: Reject | undefined): boolean {
-    if (this.#waiting.length === 0 && !this.#encoding) {
-      const worker = this.#balancer !== undefined ? this.#balancer.pick(this) : this.#placer.tryChoose(handler, value)
-      if (this.#credits[worker] > 0) {
-        this.#submit(worker, worker, handler, value, resolve, reject, 0)
+    if (this.#waiting.length === 0 && !this.#submission.isEncoding()) {
+      const worker = this.#balancer !== undefined ? this.#balancer.pick(this.#load) : this.#placer.tryChoose(handler, value)
+      if (this.#ledger.credits[worker] > 0) {
+        this.#submission.submit(worker, worker, handler, value, resolve, reject, 0)
         return true
       }
     }
@@ -274,10 +264,10 @@ export class Dispatcher implements LoadView {
   place(call: Call): void {
     const worker = this.#workerFor(call)
     if (worker === undefined) return
-    if (isPull(call) && this.#shut.has(worker)) return this.#placePull(worker, call)
+    if (isPull(call) && this.#ledger.isShut(worker)) return this.#placePull(worker, call)
     if (worker !== anyWorker && this.#mayGo(worker, call.high)) return this.#submitWaiting(worker, call)
     call.worker = worker
-    if (this.#pressure.enqueue(call)) this.#scheduleFlush() // a call from inside a getter may find nothing in flight that would let it in
+    if (this.#pressure.enqueue(call)) this.#submission.endTurnSoon() // a call from inside a getter may find nothing in flight that would let it in
   }
 
   /** `tryCall` for a task that names its worker or has a key, or that found no room. */
@@ -308,7 +298,7 @@ export class Dispatcher implements LoadView {
       this.#slab.disown(call.task)
       shared.store(this.#i32, this.#taskWordsAt + call.task, why) // X1
       shared.add(this.#i32, slotAt(call.worker + 1) + slotLayout.calledOff, 1) // X2
-      this.#ring(call.worker) // X3
+      this.#submission.ring(call.worker) // X3
     }
   }
 
@@ -319,7 +309,7 @@ export class Dispatcher implements LoadView {
   progress(call: Call): 'over' | 'queued' | 'started' | 'stuck' {
     if (!this.#isInFlight(call)) return 'over'
     const lane = call.worker + (call.high ? this.#highLanes : 0)
-    const behind = (startedOf(this.#i32, this.#lanes[lane].at) - call.position) | 0
+    const behind = (startedOf(this.#i32, this.#laneAts[lane]) - call.position) | 0
     if (behind <= 0) return 'queued'
     const slot = slotAt(call.worker + 1)
     const hasLooked = this.#i32[slot + slotLayout.calledOffSeen] === shared.load(this.#i32, slot + slotLayout.calledOff)
@@ -328,12 +318,12 @@ export class Dispatcher implements LoadView {
 
   /** Whether the task that was last started in a lane has not come back: then it may be that one which holds the thread. */
   #lastIsInFlight(lane: number): boolean {
-    const started = startedOf(this.#i32, this.#lanes[lane].at)
+    const started = startedOf(this.#i32, this.#laneAts[lane])
     return this.#slab.heldBy(lane).some(({ position }) => ((position + 1) | 0) === started)
   }
 
   #isInFlight(call: Call): boolean {
-    return call.task >= 0 && this.#slab.words[call.task << 2] === call.generation
+    return call.task >= 0 && this.#slab.generations[call.task << 2] === call.generation
   }
 
   /**
@@ -341,18 +331,18 @@ export class Dispatcher implements LoadView {
    * when it is. Throws ERR_PERCORE_TIMEOUT and ERR_PERCORE_WORKER_DIED; and what `place` would reject with before the task is pushed.
    */
   runSync(call: Call, timeoutMs: number, isSettled: () => boolean): 'done' | 'timed out' {
-    if (this.#encoding) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', 'runSync was called from a getter of a value that is being sent. Call it before.')
+    if (this.#submission.isEncoding()) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', 'runSync was called from a getter of a value that is being sent. Call it before.')
     this.wake() // this thread may have been about to sleep in its event loop
     const endsMs = performance.now() + timeoutMs
     let worker = anyWorker
     const find = (): boolean => {
       worker = this.#placeOrThrow(call)
       if (call.wanted === anyWorker && worker !== anyWorker && this.#hasEnded(worker)) worker = this.#anyAlive()
-      return worker !== anyWorker && this.#credits[worker] > 0
+      return worker !== anyWorker && this.#ledger.credits[worker] > 0
     }
     const drain = (): number => {
       const settled = this.#drain()
-      if (settled > 0) this.#flush() // calls that were let in, or made by callbacks: no microtask will publish them
+      if (settled > 0) this.#submission.endTurn() // calls that were let in, or made by callbacks: no microtask will publish them
       return settled
     }
     const parts = { sleeper: this.#sleeper, drain, maySpin: this.#maySpin }
@@ -362,7 +352,7 @@ export class Dispatcher implements LoadView {
       return true
     }
     while (!find()) {
-      this.#flush()
+      this.#submission.endTurn()
       const outcome = waitFor({ ...parts, isSettled: find, hasEnded }, endsMs - performance.now())
       if (outcome === 'timed out') return outcome
       if (outcome === 'worker ended') throw endedError(worker)
@@ -370,7 +360,7 @@ export class Dispatcher implements LoadView {
     if (this.#hasEnded(worker)) throw endedError(worker)
     call.worker = worker
     this.#submitCall(worker, call)
-    this.#flush()
+    this.#submission.endTurn()
     const outcome = waitFor({ ...parts, isSettled, hasEnded }, endsMs - performance.now())
     if (outcome === 'worker ended') throw endedError(worker)
     return outcome
@@ -388,7 +378,7 @@ export class Dispatcher implements LoadView {
   }
 
   #anyAlive(): number {
-    for (let worker = 0; worker < this.workers; worker++) if (this.#credits[worker] > 0 && !this.#hasEnded(worker)) return worker
+    for (let worker = 0; worker < this.workers; worker++) if (this.#ledger.credits[worker] > 0 && !this.#hasEnded(worker)) return worker
     return anyWorker
   }
 
@@ -399,7 +389,7 @@ export class Dispatcher implements LoadView {
 
   /** Resolves when there is room for a task: on this worker, on that of the key, or on any. */
   async ready(spec: CallSpec): Promise<void> {
-    const lost = this.#allLost()
+    const lost = this.#ledger.allLost()
     if (lost !== undefined) throw lost
     const isPlaced = spec.key !== undefined || spec.wanted !== anyWorker
     return this.#pressure.ready(isPlaced ? this.#placer.place(makeCall(0, undefined, forget, forget, spec)) : undefined)
@@ -445,10 +435,10 @@ export class Dispatcher implements LoadView {
    * `error`, what it had not started stays in its lane for its successor. Returns the lane index where that begins.
    */
   recover(worker: number, error: PercoreError): number {
-    const started = [worker, worker + this.#highLanes].map((lane) => recoverConsumed(this.#i32, this.#lanes[lane].at))
-    recoverProduced(this.#i32, this.#completions[worker].at)
+    const started = [worker, worker + this.#highLanes].map((lane) => recoverConsumed(this.#i32, this.#laneAts[lane]))
+    recoverProduced(this.#i32, laneAt(this.#fabric, worker, 'fromWorker'))
     recoverProduced(this.#i32, laneAt(this.#fabric, worker, 'reports'))
-    while (this.#drainLane(worker, drainBatch) > 0);
+    while (this.#completion.drain(worker, drainBatch) > 0);
     this.#failWhere(worker, error, (position, high) => ((position - started[high]) | 0) < 0)
     this.router.recover(worker, error)
     this.#relieved()
@@ -458,13 +448,12 @@ export class Dispatcher implements LoadView {
 
   /** The worker will not come back for long: all its tasks fail, and it is given no more until `reinstate`. Keys that were its go to others. */
   abandon(worker: number, error: PercoreError): void {
-    for (const number of [worker, worker + this.#highLanes]) {
-      const lane = this.#lanes[number]
-      lane.publish()
-      const leftOver = new LaneConsumer(this.#i32, lane.at, lane.capacity)
+    for (const lane of [worker, worker + this.#highLanes]) {
+      this.#lanes.publish(lane)
+      const leftOver = new LaneConsumer(this.#i32, this.#laneAts[lane], this.#fabric.laneCapacity)
       for (let left = leftOver.poll(); left > 0; left--) {
         const slot = leftOver.peek()
-        this.#codec.release((this.#i32[slot + headAt] >>> 16) & 0xff, slot + payloadAt)
+        this.#codec.release((this.#i32[slot + descriptor.head] >>> 16) & 0xff, slot + descriptor.payload)
         leftOver.advance()
       }
       leftOver.release()
@@ -478,27 +467,19 @@ export class Dispatcher implements LoadView {
 
   /** The worker has come back after all; its lanes are empty. */
   reinstate(worker: number): void {
-    this.#lost[worker] = undefined
-    this.#credits[worker] = this.#depth
-    this.membership++
+    this.#ledger.reinstate(worker)
     this.#relieved()
   }
 
   /** The next worker may be given tasks: its thread is up. */
   admit(): void {
-    const worker = this.workers++
-    this.#lost[worker] = undefined
-    this.#shut.delete(worker)
-    this.#credits[worker] = this.#depth
-    this.#open = Math.max(this.#open, this.workers)
-    this.membership++
+    this.#ledger.admit()
     this.#relieved()
   }
 
   /** The last worker is given no more tasks; those that wait for it go to others, or fail if they named it. */
   retire(): void {
-    const worker = --this.workers
-    this.membership++
+    const worker = this.#ledger.retire()
     const error = new PercoreError('ERR_PERCORE_INVALID_OPTION', `worker ${worker} was taken out of service while this call waited for it: there are ${worker} now.`)
     this.#pressure.end(error, worker)
     const waiting = this.#waiting.takeOnly(worker)
@@ -511,14 +492,13 @@ export class Dispatcher implements LoadView {
 
   /** The worker takes nothing until `reopen`, except what its open streams need; calls that are for it wait. */
   shut(worker: number): void {
-    if (this.#lost[worker] !== undefined) return
-    this.#shut.add(worker)
-    this.#credits[worker] -= shutCredits
+    if (this.#ledger.lost(worker) !== undefined) return
+    this.#ledger.shut(worker)
     for (const call of this.#waiting.takeOnly(worker)) this.place(call)
   }
 
   reopen(worker: number): void {
-    if (this.#shut.delete(worker)) this.#credits[worker] += shutCredits
+    this.#ledger.reopen(worker)
     this.#relieved()
   }
 
@@ -545,27 +525,25 @@ export class Dispatcher implements LoadView {
       this.#leaving.delete(worker)
       relieved()
     }
-    while (this.#open > this.workers && !this.#isNeeded(this.#open - 1)) this.#open--
+    const { counts } = this.#ledger
+    while (counts[count.open] > counts[count.workers] && !this.#isNeeded(counts[count.open] - 1)) counts[count.open]--
   }
 
   #isNeeded(worker: number): boolean {
-    return this.#lost[worker] === undefined && (this.inFlight(worker) > 0 || this.#streams[worker] > 0 || this.router.inFlightOn(worker) > 0)
+    return this.#ledger.lost(worker) === undefined && (this.inFlight(worker) > 0 || this.#streams[worker] > 0 || this.router.inFlightOn(worker) > 0)
   }
 
   /** Fails everything in flight and waiting. The threads must be gone. */
   abandonAll(error: PercoreError): void {
-    for (let worker = 0; worker < this.#open; worker++) this.#lose(worker, error)
+    for (let worker = 0; worker < this.#ledger.counts[count.open]; worker++) this.#lose(worker, error)
     for (const call of [...this.#waiting.takeAll(), ...this.#pulls.splice(0)]) failCall(call, error)
     this.#settled()
   }
 
   #lose(worker: number, error: PercoreError): void {
     this.#failWhere(worker, error, () => true)
-    this.#lost[worker] = error
-    this.#shut.delete(worker)
-    this.#credits[worker] = noCredits
-    this.membership++
-    this.#pressure.end(error, this.#allLost() === undefined ? worker : undefined)
+    this.#ledger.lose(worker, error)
+    this.#pressure.end(error, this.#ledger.allLost() === undefined ? worker : undefined)
   }
 
   /** Where a call is to go; undefined when it has been rejected instead. */
@@ -579,185 +557,49 @@ export class Dispatcher implements LoadView {
   }
 
   #placeOrThrow(call: Call): number {
-    const lost = isPull(call) ? this.#lost[call.wanted] : this.#allLost()
+    const lost = isPull(call) ? this.#ledger.lost(call.wanted) : this.#ledger.allLost()
     if (lost !== undefined) throw lost
     return isPull(call) ? call.wanted : this.#placer.place(call)
   }
 
   /** A worker that is shut still serves its streams, or it would never have none. */
   #placePull(worker: number, call: Call): void {
-    if (this.inFlight(worker) < this.#depth && !this.#encoding) this.#submitWaiting(worker, call)
+    if (this.inFlight(worker) < this.#depth && !this.#submission.isEncoding()) this.#submitWaiting(worker, call)
     else {
       this.#pulls.push(call)
-      if (this.#encoding) this.#scheduleFlush() // else the credit that comes back lets it in
+      if (this.#submission.isEncoding()) this.#submission.endTurnSoon() // else the credit that comes back lets it in
     }
   }
 
   /** Calls from inside a getter wait, and so do those behind others for whom any worker will do. */
   #mustWait(call: Call): boolean {
-    return (this.#encoding || this.#waiting.anyLength(call.high) > 0) && call.wanted === anyWorker && call.key === undefined && this.#balancer !== undefined
+    return (this.#submission.isEncoding() || this.#waiting.anyLength(call.high) > 0) && call.wanted === anyWorker && call.key === undefined && this.#balancer !== undefined
   }
 
   /** Whether a task for this worker may be pushed at once: there is room, and nobody was there before. */
   #mayGo(worker: number, high: boolean): boolean {
-    return this.#credits[worker] > 0 && !this.#encoding && this.#waiting.onlyLength(worker, high) === 0
+    return this.#ledger.credits[worker] > 0 && !this.#submission.isEncoding() && this.#waiting.onlyLength(worker, high) === 0
   }
 
   /** How many more tasks can be pushed now: none behind calls that wait. */
   #roomFor(worker: number | undefined): number {
-    if (worker !== undefined) return this.#waiting.onlyLength(worker, false) > 0 ? 0 : this.room(worker)
+    if (worker !== undefined) return this.#waiting.onlyLength(worker, false) > 0 ? 0 : this.#load.room(worker)
     if (this.#waiting.anyLength(false) > 0) return 0
     let room = 0
-    for (let any = 0; any < this.workers; any++) room += this.room(any)
+    for (let any = 0; any < this.workers; any++) room += this.#load.room(any)
     return room
-  }
-
-  /** Why no worker is left, when none is. */
-  #allLost(): PercoreError | undefined {
-    if (this.membership === 0) return undefined
-    for (let worker = 0; worker < this.workers; worker++) if (this.#lost[worker] === undefined) return undefined
-    return this.#lost[0]
-  }
-
-  #submitOrReject(worker: number, handler: number, value: unknown, resolve: Resolve, reject: Reject | undefined): void {
-    try {
-      this.#submit(worker, worker, handler, value, resolve, reject, 0)
-    } catch (error) {
-      fail(resolve, reject, error)
-    }
-  }
-
-  #submit(number: number, worker: number, handler: number, value: unknown, resolve: Resolve, reject: Reject | undefined, flags: number): void {
-    const i32 = this.#i32
-    const lane = this.#lanes[number]
-    const slot = lane.claim()
-    if (slot < 0) invariant(false, 'a credit found its lane full')
-    const task = this.#slab.next()
-    const tag = typeof value === 'number' ? this.#codec.encode(value, slot + payloadAt) : this.#encodeGuarded(value, slot + payloadAt, flags)
-    i32[slot + headAt] = handler | (tag << 16) | flags
-    i32[slot + taskAt] = task
-    i32[slot + generationAt] = this.#slab.words[task << 2]
-    this.#slab.take(task, number, lane.written, resolve, reject)
-    this.#credits[worker]--
-    this.inFlightTotal++
-    lane.commit()
-    this.#scheduleFlush()
-    if (lane.pending >= publishBatch || number >= this.#highLanes) {
-      lane.publish()
-      if (this.#published[worker]++ === 0) this.#ring(worker)
-    }
-    if (!this.#poller.polling) this.#poller.start()
-  }
-
-  /** Encoding runs the value's getters: a call made from inside one must wait, since the slot is claimed and not yet committed. */
-  #encodeGuarded(value: unknown, at: number, flags: number): number {
-    this.#encoding = true
-    try {
-      return (flags & isMany) !== 0 ? writeChunk(this.#memory, value as Chunk, at) : this.#codec.encode(value, at)
-    } finally {
-      this.#encoding = false
-    }
-  }
-
-  #scheduleFlush(): void {
-    if (this.#flushScheduled) return
-    this.#flushScheduled = true
-    queueMicrotask(this.#flush)
-  }
-
-  readonly #flush = (): void => {
-    this.#flushScheduled = false
-    for (let worker = 0; worker < this.#open; worker++) {
-      const lane = this.#lanes[worker]
-      const early = this.#published[worker]
-      this.#published[worker] = 0
-      const held = this.#depth - this.#credits[worker]
-      if (held > this.depthMax[worker] && held <= this.#depth) this.depthMax[worker] = held // more: it is shut, or lost
-      if (lane.pending !== 0) lane.publish()
-      else if (early <= 1) continue
-      this.#ring(worker)
-    }
-    if (this.queued > 0 || this.#pulls.length > 0) this.#settled()
-    this.#pressure.look(this.inFlightTotal + this.#waiting.length)
-  }
-
-  #ring(worker: number): void {
-    ring(this.#i32, this.#doorbells[worker], this.#bells[worker])
   }
 
   #drain(): number {
     let settled = 0
     if (this.reports.wanted > 0) this.reports.drainAll()
     if (this.router.active) settled += this.router.drain()
-    for (let worker = 0; worker < this.#open; worker++) settled += this.#drainLane(worker, drainBatch)
+    for (let worker = 0; worker < this.#ledger.counts[count.open]; worker++) settled += this.#completion.drain(worker, drainBatch)
     if (settled > 0) {
       this.#heap.flush()
       this.#relieved()
     }
     return settled
-  }
-
-  /** Settles at most `limit` completions of a worker; returns how many. */
-  #drainLane(worker: number, limit: number): number {
-    let count = 0
-    while (count < limit) {
-      const some = this.#drainSome(worker, limit - count)
-      if (some === 0) break
-      count += some
-    }
-    return count
-  }
-
-  /**
-   * The same for one batch: it is read out of the lane, the lane's slots and the credits are given back, and only then is it settled, since
-   * callbacks may call the group again.
-   */
-  #drainSome(worker: number, limit: number): number {
-    const lane = this.#completions[worker]
-    const ready = lane.poll()
-    if (ready === 0) return 0
-    const most = Math.min(ready, limit, settleBatch)
-    const i32 = this.#i32
-    const slab = this.#slab
-    const batch = this.#batch ?? new Batch() // a callback that drains needs another
-    const { tasks, values } = batch
-    this.#batch = undefined
-    let settled = 0
-    for (let i = 0; i < most; i++) {
-      const slot = lane.peek()
-      lane.advance()
-      const head = i32[slot + headAt]
-      const task = i32[slot + taskAt]
-      if (slab.words[task << 2] !== i32[slot + generationAt]) {
-        this.#codec.release((head >>> 16) & 0xff, slot + payloadAt)
-        continue
-      }
-      let failed = (head & 0xffff) === ok ? 0 : 1
-      try {
-        values[settled] = head >>> 24 === 0 ? this.#codec.decode(head >>> 16, slot + payloadAt) : readMany(this.#memory, head, slot + payloadAt)
-      } catch (error) {
-        values[settled] = error // what a worker could send need not be what this thread can rebuild
-        failed = 1
-      }
-      tasks[settled++] = (task << 1) | failed
-    }
-    this.#credits[worker] += settled
-    this.inFlightTotal -= settled
-    lane.release()
-    for (let i = 0; i < settled; i++) {
-      const task = tasks[i] >>> 1
-      const failed = (tasks[i] & 1) !== 0
-      const value = values[i]
-      values[i] = undefined
-      const resolve = slab.resolve(task)
-      const reject = slab.reject(task)
-      slab.retire(task)
-      if (reject !== undefined) callBack(failed ? reject : resolve, value)
-      else if (failed) rejectThrough(resolve, value)
-      else resolve(value)
-    }
-    this.#batch = batch
-    return most
   }
 
   /** `high` is 1 for tasks of high priority, else 0. */
@@ -772,8 +614,8 @@ export class Dispatcher implements LoadView {
       const resolve = slab.resolve(task)
       const reject = slab.reject(task)
       slab.retire(task)
-      this.#credits[worker]++
-      this.inFlightTotal--
+      this.#ledger.credits[worker]++
+      this.#ledger.counts[count.inFlight]--
       fail(resolve, reject, error)
     }
   }
@@ -786,7 +628,7 @@ export class Dispatcher implements LoadView {
 
   /** Calls may be let in, or were let in and failed at once. */
   #settled(): void {
-    if (this.#pulls.length > 0 && !this.#encoding) for (const call of this.#pulls.splice(0)) this.place(call)
+    if (this.#pulls.length > 0 && !this.#submission.isEncoding()) for (const call of this.#pulls.splice(0)) this.place(call)
     if (this.queued > 0) this.#admit()
     if (this.#leaving.size > 0) this.#relieve()
     if (this.#idleListeners.length > 0 && this.#isIdle()) {
@@ -809,7 +651,7 @@ export class Dispatcher implements LoadView {
     }
   }
 
-  readonly #hasRoom = (worker: number): boolean => this.#credits[worker] > 0
+  readonly #hasRoom = (worker: number): boolean => this.#ledger.credits[worker] > 0
 
   /** Before the task is pushed: its worker may report at once, and its word must be clear. */
   #prepare(worker: number, call: Call): void {
@@ -817,8 +659,8 @@ export class Dispatcher implements LoadView {
     const task = this.#slab.next()
     call.worker = worker
     call.task = task
-    call.generation = this.#slab.words[task << 2]
-    call.position = this.#lanes[worker + (call.high ? this.#highLanes : 0)].written
+    call.generation = this.#slab.generations[task << 2]
+    call.position = this.#lanes.written(worker + (call.high ? this.#highLanes : 0))
     if (call.listener !== undefined) this.reports.begin(call.listener, worker, task, call.generation)
     if ((call.flags & mayBeCalledOff) !== 0) this.#i32[this.#taskWordsAt + task] = calledOff.no
   }
@@ -826,7 +668,7 @@ export class Dispatcher implements LoadView {
   #submitCall(worker: number, call: Call): void {
     this.#prepare(worker, call)
     const lane = worker + (call.high ? this.#highLanes : 0)
-    this.#submit(lane, worker, call.handler, call.value, call.resolve, call.reject, call.flags)
+    this.#submission.submit(lane, worker, call.handler, call.value, call.resolve, call.reject, call.flags)
   }
 
   readonly #submitWaiting = (worker: number, call: Call): void => {
@@ -835,17 +677,6 @@ export class Dispatcher implements LoadView {
     } catch (error) {
       failCall(call, error)
     }
-  }
-}
-
-/** What a callback throws reaches the process as an uncaught exception, as from any callback. */
-function callBack(callback: (value: unknown) => void, value: unknown): void {
-  try {
-    callback(value)
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error
-    })
   }
 }
 

@@ -851,7 +851,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
           tasks: f64[(slot + slotLayout.tasks) / 2],
           failures: f64[(slot + slotLayout.failures) / 2],
           depth: Math.max(0, this.#dispatcher.inFlight(worker)),
-          depthMax: this.#dispatcher.depthMax[worker],
+          depthMax: this.#dispatcher.depthMax(worker),
           idleMs,
           utilisation: Math.min(1, Math.max(0, 1 - idleMs / uptimeMs)),
           parks: i32[slot + slotLayout.parks],

@@ -9,20 +9,22 @@
  * back; none per task. A batch is published early when it has been running for 100 µs, so that a fast task does not wait on
  * a slow neighbour. That needs no clock per task: each handler has an estimated cost, measured on every 33rd of its runs: two clock reads, 0.1 µs.
  */
-import type { Codec } from '../codec/index.js'
-import type { LaneConsumer, LaneProducer } from '../ring/index.js'
+import { type Codec, kind } from '../codec/index.js'
+import { type LaneReaders, laneReaders, laneWriters } from '../ring/index.js'
 import type { SharedHeap } from '../memory/index.js'
-import { invariant, PercoreError } from '../base/index.js'
+import { cells, doubleCells, invariant, PercoreError } from '../base/index.js'
 import { type Cancels, mayBeCalledOff, type Running } from './called-off.js'
 import { slotLayout } from './fabric.js'
 import type { Context, Handler } from './handlers.js'
 import { isMany, manyValues, runOver } from './many.js'
 import type { Meter } from './meter.js'
-import { descriptor, status } from './task.js'
+import { descriptor, status, viewsOf } from './task.js'
 
-// Not folded when they are imported, see dispatcher.ts.
-const { head: headAt, task: taskAt, generation: generationAt, payload: payloadAt } = descriptor
+// Not folded when they are imported.
+const { payload: payloadAt } = descriptor
 const { ok, failed } = status
+const { int32 } = kind
+const okInt32 = ok | (int32 << 16)
 
 /** Tasks taken at once: beyond 256 the batch no longer pays, and completions would come late. */
 const batchMax = 256
@@ -35,6 +37,12 @@ const publishAfterUs = 100
 
 /** What a task costs beside its handler, in µs: only used to bound a batch. */
 const overheadUs = 0.2
+
+/** The lanes that tasks come through, by number. */
+const normal = 0
+const high = 1
+/** The lane of completions, the only one this thread writes here. */
+const out = 0
 
 export interface Loop {
   /** Runs one batch, of at most `budgetUs` by estimate (always at least one task); returns how many tasks it took. */
@@ -56,10 +64,11 @@ export interface LoopParts {
   readonly f64: Float64Array
   /** Word index of this worker's thread slot. */
   readonly slot: number
-  readonly inbox: LaneConsumer
-  /** Tasks of high priority. */
-  readonly highInbox?: LaneConsumer
-  readonly outbox: LaneProducer
+  /** The words at which the lanes begin: of tasks, of tasks of high priority if there is one, and of completions; all of one capacity. */
+  readonly inboxAt: number
+  readonly highInboxAt?: number
+  readonly outboxAt: number
+  readonly capacity: number
   readonly heap: SharedHeap
   readonly codec: Codec
   readonly handlers: readonly Handler[]
@@ -74,50 +83,60 @@ export interface LoopParts {
   readonly ringCaller: (urgent: boolean) => void
 }
 
+// The numbers that change, see `cells`.
+const outstanding = 0
+const inBatch = 1
+const highTaken = 2
+const currentAt = 3
+const publishScheduled = 4
+const unpublishedUs = 0
+const spentUs = 1
+
 export function createLoop(parts: LoopParts): Loop {
-  const { i32, f64, slot, inbox, highInbox, outbox, heap, codec, handlers, lends, context, cancels, instead, meter, ringCaller } = parts
+  const { i32, f64, slot, inboxAt, highInboxAt, outboxAt, capacity, heap, codec, handlers, lends, context, cancels, instead, meter, ringCaller } = parts
   const memory = { i32, f64, heap, codec }
+  const hasHigh = highInboxAt !== undefined
+  const inbox: LaneReaders = laneReaders(i32, hasHigh ? [inboxAt, highInboxAt] : [inboxAt], capacity)
+  const outbox = laneWriters(i32, [outboxAt], capacity)
+  const { heads, tasks, generations, ints } = viewsOf(i32)
   const tasksAt = (slot + slotLayout.tasks) / 2
   const failuresAt = (slot + slotLayout.failures) / 2
-  const costUs = new Float64Array(handlers.length)
+  const costUs = doubleCells(handlers.length)
   const untilSample = meter.until
-  let unpublishedUs = 0
-  let spentUs = 0
-  let outstanding = 0
-  let inBatch = false
-  let highTaken = 0
-  let currentAt = 0
-  let publishScheduled = false
+  const state = cells(5)
+  const us = doubleCells(2)
 
   function publish(): void {
-    publishScheduled = false
-    unpublishedUs = 0
-    inbox.release() // first: a completion gives the caller the right to push one more
-    if (highTaken > 0) {
-      highTaken = 0
-      highInbox?.release()
+    state[publishScheduled] = 0
+    us[unpublishedUs] = 0
+    inbox.release(normal) // first: a completion gives the caller the right to push one more
+    if (state[highTaken] > 0) {
+      state[highTaken] = 0
+      inbox.release(high)
     }
-    if (outbox.pending === 0) return
-    outbox.publish()
-    ringCaller(inbox.poll() === 0)
+    if (outbox.pending(out) === 0) return
+    outbox.publish(out)
+    ringCaller(inbox.poll(normal) === 0)
     heap.flush()
   }
 
   function claim(): number {
-    const at = outbox.claim()
+    const at = outbox.claim(out)
     if (at < 0) invariant(false, 'a completion found its lane full')
     return at
   }
 
   function commit(at: number, head: number, task: number, generation: number): void {
-    i32[at + headAt] = head
-    i32[at + taskAt] = task
-    i32[at + generationAt] = generation
-    outbox.commit()
-    if (!inBatch && !publishScheduled) {
-      publishScheduled = true
-      queueMicrotask(publish)
-    }
+    heads[at] = head
+    tasks[at] = task
+    generations[at] = generation
+    outbox.commit(out)
+    if (state[inBatch] === 0 && state[publishScheduled] === 0) schedulePublish()
+  }
+
+  function schedulePublish(): void {
+    state[publishScheduled] = 1
+    queueMicrotask(publish)
   }
 
   /** `flags` say that the result is an array of many, see many.ts. */
@@ -133,6 +152,12 @@ export function createLoop(parts: LoopParts): Loop {
     commit(at, ok | (tag << 16) | flags, task, generation)
   }
 
+  function completeInt(task: number, generation: number, result: number): void {
+    const at = claim()
+    ints[at] = result
+    commit(at, okInt32, task, generation)
+  }
+
   function fail(handler: number, task: number, generation: number, error: unknown): void {
     const at = claim()
     f64[failuresAt]++
@@ -142,41 +167,42 @@ export function createLoop(parts: LoopParts): Loop {
   }
 
   function completeLater(handler: number, task: number, generation: number, result: PromiseLike<unknown>, flags = 0): void {
-    outstanding++
+    state[outstanding]++
     result.then(
       (value) => {
-        outstanding--
+        state[outstanding]--
         complete(handler, task, generation, value, flags)
       },
       (error: unknown) => {
-        outstanding--
+        state[outstanding]--
         fail(handler, task, generation, error)
       },
     )
   }
 
   function run(at: number): void {
-    currentAt = at
-    const head = i32[at + headAt]
-    const task = i32[at + taskAt]
-    const generation = i32[at + generationAt]
+    state[currentAt] = at
+    const head = heads[at]
+    const task = tasks[at]
+    const generation = generations[at]
     if (head >>> 24 !== 0) return runGuarded(at, head, task, generation)
     const handler = head & 0xffff
+    const tag = head >>> 16
     let result: unknown
     try {
-      const value = lends[handler] === 0 ? codec.decode(head >>> 16, at + payloadAt) : codec.lend(head >>> 16, at + payloadAt)
+      const value = tag === int32 ? ints[at] : lends[handler] === 0 ? codec.decode(tag, at + payloadAt) : codec.lend(tag, at + payloadAt)
       result = handlers[handler](value as never, context)
     } catch (error) {
       return fail(handler, task, generation, error)
     }
-    if (typeof result === 'object' && result !== null && typeof (result as PromiseLike<unknown>).then === 'function') {
-      completeLater(handler, task, generation, result as PromiseLike<unknown>)
-    } else complete(handler, task, generation, result)
+    if (typeof result === 'number' && (result | 0) === result && !Object.is(result, -0)) completeInt(task, generation, result)
+    else if (isThenable(result)) completeLater(handler, task, generation, result)
+    else complete(handler, task, generation, result)
   }
 
   /** A task of many values: its results take their places, or come as an array. Nobody waits for it behind what is done already. */
   function runMany(at: number, head: number, task: number, generation: number, running: Running | undefined): void {
-    if (outbox.pending !== 0) publish()
+    if (outbox.pending(out) !== 0) publish()
     const number = head & 0xffff
     const handler = handlers[number]
     const start = performance.now()
@@ -208,7 +234,7 @@ export function createLoop(parts: LoopParts): Loop {
       f64[tasksAt] += count - 1
       meter.more(number, count - 1)
     }
-    spentUs += (performance.now() - start) * 1000
+    us[spentUs] += (performance.now() - start) * 1000
     publish()
   }
 
@@ -216,7 +242,7 @@ export function createLoop(parts: LoopParts): Loop {
   function completeInPlace(from: number, head: number, task: number, generation: number): void {
     const at = claim()
     i32[at + payloadAt] = i32[from + payloadAt]
-    i32[at + payloadAt + 1] = i32[from + payloadAt + 1]
+    ints[at] = ints[from]
     commit(at, ok | (head & (isMany | 0xff0000)), task, generation)
   }
 
@@ -239,9 +265,8 @@ export function createLoop(parts: LoopParts): Loop {
       cancels.end(running)
       return fail(handler, task, generation, error)
     }
-    if (typeof result === 'object' && result !== null && typeof (result as PromiseLike<unknown>).then === 'function') {
-      completeUnlessOver(handler, running, result as PromiseLike<unknown>)
-    } else {
+    if (isThenable(result)) completeUnlessOver(handler, running, result)
+    else {
       cancels.end(running)
       complete(handler, task, generation, result)
     }
@@ -250,7 +275,7 @@ export function createLoop(parts: LoopParts): Loop {
   /** It is outstanding until its promise settles, even when it was called off before: it may still be tidying up. */
   function completeUnlessOver(handler: number, running: Running, result: PromiseLike<unknown>, flags = 0): void {
     const { task, generation } = running
-    outstanding++
+    state[outstanding]++
     const end = (then: () => void): void => {
       if (running.over) return
       cancels.end(running)
@@ -259,11 +284,11 @@ export function createLoop(parts: LoopParts): Loop {
     running.complete = () => end(() => complete(handler, task, generation, undefined))
     result.then(
       (value) => {
-        outstanding--
+        state[outstanding]--
         end(() => complete(handler, task, generation, value, flags))
       },
       (error: unknown) => {
-        outstanding--
+        state[outstanding]--
         end(() => fail(handler, task, generation, error))
       },
     )
@@ -271,40 +296,40 @@ export function createLoop(parts: LoopParts): Loop {
 
   function runMeasured(at: number, handler: number): void {
     meter.begins(handler)
-    if ((i32[at + headAt] & isMany) !== 0) return run(at) // that measures itself
+    if ((heads[at] & isMany) !== 0) return run(at) // that measures itself
     const start = performance.now()
     run(at)
-    const us = (performance.now() - start) * 1000
-    meter.ran(handler, us)
-    costUs[handler] = us > costUs[handler] ? us : 0.75 * costUs[handler] + 0.25 * us
+    const tookUs = (performance.now() - start) * 1000
+    meter.ran(handler, tookUs)
+    costUs[handler] = tookUs > costUs[handler] ? tookUs : 0.75 * costUs[handler] + 0.25 * tookUs
   }
 
   /** Between two tasks of a batch that takes its time. */
   function breathe(): void {
-    if (outbox.pending !== 0) publish()
-    if (highInbox !== undefined) runHigh(highInbox, Infinity)
+    if (outbox.pending(out) !== 0) publish()
+    if (hasHigh) runHigh(Infinity)
   }
 
   /** Tasks of high priority that are there now; a flood of them still lets others have a turn. */
-  function runHigh(lane: LaneConsumer, budgetUs: number): number {
-    if (!lane.mayHaveMore()) return 0
-    const ready = lane.poll()
+  function runHigh(budgetUs: number): number {
+    if (!inbox.mayHaveMore(high)) return 0
+    const ready = inbox.poll(high)
     const most = ready < highMax ? ready : highMax
-    const outer = inBatch
-    const startUs = spentUs
-    inBatch = true
+    const outer = state[inBatch]
+    const startUs = us[spentUs]
+    state[inBatch] = 1
     let count = 0
-    while (count < most && spentUs - startUs < budgetUs) {
-      const at = lane.peek()
-      const handler = i32[at + headAt] & 0xffff
-      spentUs += costUs[handler] + overheadUs
-      lane.advance()
+    while (count < most && us[spentUs] - startUs < budgetUs) {
+      const at = inbox.peek(high)
+      const handler = heads[at] & 0xffff
+      us[spentUs] += costUs[handler] + overheadUs
+      inbox.advance(high)
       count++
-      highTaken++
+      state[highTaken]++
       if (--untilSample[handler] < 0) runMeasured(at, handler)
       else run(at)
     }
-    inBatch = outer
+    state[inBatch] = outer
     f64[tasksAt] += count
     publish()
     return count
@@ -312,35 +337,47 @@ export function createLoop(parts: LoopParts): Loop {
 
   function turn(budgetUs: number): number {
     if (cancels.pending()) cancels.look()
-    spentUs = 0
-    const before = highInbox === undefined ? 0 : runHigh(highInbox, budgetUs)
-    const ready = inbox.poll()
+    us[spentUs] = 0
+    const before = hasHigh ? runHigh(budgetUs) : 0
+    const ready = inbox.poll(normal)
     if (ready === 0) return before
     const most = ready < batchMax ? ready : batchMax
     let count = 0
-    inBatch = true
-    while (count < most && spentUs < budgetUs) {
-      const at = inbox.peek()
-      const handler = i32[at + headAt] & 0xffff
-      spentUs += costUs[handler] + overheadUs
-      unpublishedUs += costUs[handler]
-      if (unpublishedUs > publishAfterUs) breathe()
-      inbox.advance()
+    state[inBatch] = 1
+    while (count < most && us[spentUs] < budgetUs) {
+      const at = inbox.peek(normal)
+      const handler = heads[at] & 0xffff
+      const cost = costUs[handler]
+      us[spentUs] += cost + overheadUs
+      us[unpublishedUs] += cost
+      if (us[unpublishedUs] > publishAfterUs) breathe()
+      inbox.advance(normal)
       count++
       if (--untilSample[handler] < 0) runMeasured(at, handler)
       else run(at)
     }
-    inBatch = false
+    state[inBatch] = 0
     f64[tasksAt] += count
     publish()
     return count + before
   }
 
-  return { turn, publish, spentUs: () => spentUs, hasWork: () => inbox.poll() > 0 || (highInbox !== undefined && highInbox.poll() > 0) || cancels.pending(), outstanding: () => outstanding, current: () => currentAt }
+  return {
+    turn,
+    publish,
+    spentUs: () => us[spentUs],
+    hasWork: () => inbox.poll(normal) > 0 || (hasHigh && inbox.poll(high) > 0) || cancels.pending(),
+    outstanding: () => state[outstanding],
+    current: () => state[currentAt],
+  }
 }
 
 /** Thrown through a task of many values that was called off: nobody is told. */
 const calledOffMidway = new Error('called off')
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'
+}
 
 function oneAtATime(): PercoreError {
   return new PercoreError('ERR_PERCORE_INVALID_OPTION', 'a handler made by view takes one value at a time. Use map, or run for each.')

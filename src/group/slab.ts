@@ -14,7 +14,7 @@
  * A function stored here is young and the array old, so each store costs V8 a note for the garbage collector. That is why a promise is
  * remembered by one function, not two.
  */
-import { invariant } from '../base/index.js'
+import { cells, cellsOf, invariant } from '../base/index.js'
 
 export type Resolve = (value: unknown) => void
 export type Reject = (error: unknown) => void
@@ -24,85 +24,86 @@ export function rejectThrough(resolve: Resolve, error: unknown): void {
   resolve(Promise.reject(error)) // adopted at once, so never unhandled on its own
 }
 
-const positionAt = 1
-const laneAt = 2
-const nextFreeAt = 3
 const none = -1
 
-export class TaskSlab {
+// The numbers that change, see `cells`: the first free index, and how many have been used.
+const firstFree = 0
+const used = 1
+
+export interface TaskSlab {
   /** A task's generation is at four times its index. */
-  readonly words: Int32Array
-  readonly #functions: (Resolve | Reject | undefined)[] = []
-  #firstFree = none
-  #used = 0
-
-  /** `capacity` indices at most; none takes memory before it is used. */
-  constructor(capacity: number) {
-    this.words = new Int32Array(4 * capacity)
-  }
-
+  readonly generations: Int32Array
   /** The index that `take` will take. */
-  next(): number {
-    return this.#firstFree !== none ? this.#firstFree : this.#grow()
-  }
-
+  next(): number
   /** Takes the index that `next` gave. */
-  take(task: number, lane: number, position: number, resolve: Resolve, reject: Reject | undefined): void {
-    const { words } = this
-    const at = task << 2
-    this.#firstFree = words[at + nextFreeAt]
-    words[at + positionAt] = position
-    words[at + laneAt] = lane
-    this.#functions[task << 1] = resolve
-    if (reject !== undefined) this.#functions[(task << 1) + 1] = reject
-  }
-
+  take(task: number, lane: number, position: number, resolve: Resolve, reject: Reject | undefined): void
   /** What gets the result. */
-  resolve(task: number): Resolve {
-    return this.#functions[task << 1] as Resolve
-  }
-
+  resolve(task: number): Resolve
   /** What gets a failure, for tasks whose `resolve` is a plain function; undefined when it is a promise's, see {@link rejectThrough}. */
-  reject(task: number): Reject | undefined {
-    return this.#functions[(task << 1) + 1]
-  }
-
+  reject(task: number): Reject | undefined
   /** The task stays, and nobody learns how it ends. */
-  disown(task: number): void {
-    this.#functions[task << 1] = ignore
-    this.#functions[(task << 1) + 1] = ignore
-  }
-
+  disown(task: number): void
   /** Frees the index; the callbacks must not keep anything alive. */
-  retire(task: number): void {
-    const { words } = this
-    const at = task << 2
-    words[at]++
-    words[at + laneAt] = none
-    words[at + nextFreeAt] = this.#firstFree
-    this.#firstFree = task
-    this.#functions[task << 1] = undefined
-    if (this.#functions[(task << 1) + 1] !== undefined) this.#functions[(task << 1) + 1] = undefined
-  }
-
+  retire(task: number): void
   /** The tasks that were pushed into a lane, as `take` was told, and where they lie in it. */
-  heldBy(lane: number): { readonly task: number, readonly position: number }[] {
-    const held: { task: number, position: number }[] = []
-    for (let task = 0; task < this.#used; task++) {
-      if (this.words[4 * task + laneAt] === lane) held.push({ task, position: this.words[4 * task + positionAt] })
-    }
-    return held
+  heldBy(lane: number): { readonly task: number, readonly position: number }[]
+}
+
+/** `capacity` indices at most; none takes memory before it is used. */
+export function createTaskSlab(capacity: number): TaskSlab {
+  const words = cells(4 * capacity)
+  // The words of a task at the same index: of one length, so that V8 checks it once.
+  const view = (word: number): Int32Array => words.subarray(word, words.length - 3 + word)
+  const [generations, positions, lanes, nexts] = [view(0), view(1), view(2), view(3)]
+  const functions: (Resolve | Reject | undefined)[] = []
+  const state = cellsOf([none, 0])
+
+  function grow(): number {
+    const task = state[used]++
+    invariant(task < capacity, 'more tasks in flight than there are credits')
+    lanes[task << 2] = none
+    nexts[task << 2] = none
+    functions.push(undefined, undefined)
+    state[firstFree] = task
+    return task
   }
 
-  #grow(): number {
-    const task = this.#used
-    invariant(4 * task < this.words.length, 'more tasks in flight than there are credits')
-    this.#used++
-    this.words[4 * task + laneAt] = none
-    this.words[4 * task + nextFreeAt] = none
-    this.#functions.push(undefined, undefined)
-    this.#firstFree = task
-    return task
+  return {
+    generations,
+    next() {
+      const first = state[firstFree]
+      return first !== none ? first : grow()
+    },
+    take(task, lane, position, resolve, reject) {
+      const at = task << 2
+      state[firstFree] = nexts[at]
+      positions[at] = position
+      lanes[at] = lane
+      functions[task << 1] = resolve
+      if (reject !== undefined) functions[(task << 1) + 1] = reject
+    },
+    resolve: (task) => functions[task << 1] as Resolve,
+    reject: (task) => functions[(task << 1) + 1],
+    disown(task) {
+      functions[task << 1] = ignore
+      functions[(task << 1) + 1] = ignore
+    },
+    retire(task) {
+      const at = task << 2
+      generations[at] = (generations[at] + 1) | 0
+      lanes[at] = none
+      nexts[at] = state[firstFree]
+      state[firstFree] = task
+      functions[task << 1] = undefined
+      if (functions[(task << 1) + 1] !== undefined) functions[(task << 1) + 1] = undefined
+    },
+    heldBy(lane) {
+      const held: { task: number, position: number }[] = []
+      for (let task = 0; task < state[used]; task++) {
+        if (lanes[task << 2] === lane) held.push({ task, position: positions[task << 2] })
+      }
+      return held
+    },
   }
 }
 

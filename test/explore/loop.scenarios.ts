@@ -53,8 +53,9 @@ function work(stage: Stage, capacity: number, clockStepMs: number): void {
     i32, f64, slot,
     heap: noHeap,
     codec: codecOf(i32),
-    inbox: new LaneConsumer(i32, lanesAt, capacity),
-    outbox: new LaneProducer(i32, lanesAt + laneWords(capacity), capacity),
+    inboxAt: lanesAt,
+    outboxAt: lanesAt + laneWords(capacity),
+    capacity,
     handlers: [(value: unknown) => {
       stage.note(Number(value))
       stage.step()

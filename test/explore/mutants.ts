@@ -137,8 +137,10 @@ class PublishesEarly extends LaneProducer {
 
 class PublishesPlainly extends LaneProducer {
   override publish(): void {
-    this.published = this.written
-    this.i32[this.at + tailAt] = this.written
+    const { store } = shared
+    shared.store = (words, index, value) => (words[index] = value)
+    super.publish()
+    shared.store = store
   }
 }
 
@@ -167,7 +169,9 @@ class ReleasesEarly extends LaneConsumer {
 
 class StartsLate extends LaneConsumer {
   override advance(): void {
-    this.head = (this.head + 1) | 0
+    const started = this.i32[this.at + startedAt]
+    super.advance()
+    this.i32[this.at + startedAt] = started
   }
 
   override release(): void {

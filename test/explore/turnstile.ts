@@ -226,6 +226,7 @@ export class Turnstile implements Stage {
     return new Proxy(view, {
       get: (target, key) => {
         if (isElement(key)) touch(key, access.plainRead)
+        if (key === 'subarray') return (begin: number, end: number) => this.#watch(target.subarray(begin, end) as T, wordsEach)
         const value: unknown = Reflect.get(target, key, target)
         return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(target) : value
       },
