@@ -1,7 +1,7 @@
 /*
- * Death and recovery (the words `started` and `written` of src/ring/lane.ts, and `alarm` of src/ring/doorbell.ts): a worker
- * takes tasks from one lane and puts completions into another, and dies at any step, up to DEATHS times. A supervisor that has
- * seen it end recovers both lanes, fails the task that was running and starts a successor.
+ * Death and recovery (the words `started`, `part` and `written` of src/ring/lanes.ts, and `alarm` of src/ring/doorbell.ts): a worker
+ * takes tasks from one lane and puts completions into another, and dies at any step, up to DEATHS times. The first descriptor holds two
+ * tasks, which are started one by one. A supervisor that has seen it end recovers both lanes, fails the task that was running and starts a successor.
  *
  * Shown: every accepted task gets exactly one outcome; no task is run twice; only a task that was running is failed; and the
  * reader of the completions, asleep in its event loop, always hears of them.
@@ -12,6 +12,9 @@
  * run: broken -DSTARTED_LATE          `started` is moved after the handler has run
  * run: broken -DHEAD_STAYS            the consumed lane is not recovered: what ran since the last release runs again
  * run: broken -DHEAD_TO_TAIL          the successor skips everything published
+ * run: broken -DPART_SKIPPED          it skips the rest of the descriptor the dead one was in
+ * run: broken -DPART_AGAIN            it begins that one anew
+ * run: broken -DPART_LATE             `part` is moved after the handler has run
  * run: broken -DTAIL_STAYS            the produced lane is not recovered: completions written and not published are lost
  * run: broken -DWRITTEN_EARLY         `written` is moved before the slot is written
  * run: broken -DRING_ONLY             the supervisor trusts the mode word, which the dead thread had cleared without waking
@@ -24,9 +27,11 @@
 #define CAPACITY 2
 #define NOTHING 255
 
-/* the lane of tasks */
-byte tail, head, started
-byte slot[CAPACITY]
+/* the lane of tasks: descriptor 0 holds tasks 0 and 1, descriptor 1 task 2 */
+#define DESCRIPTORS 2
+#define parts(d) (2 - (d))
+byte tail, head, started, part
+byte slot[CAPACITY] /* the first task in it */
 /* the lane of completions: never full, because no more tasks are in flight than it holds */
 byte outTail, outWritten
 byte outSlot[TASKS]
@@ -44,13 +49,13 @@ byte outcomes
 #define step if :: atomic { deaths < DEATHS -> deaths++; goto died } :: skip fi
 
 active proctype Feeder() {
-  byte task
+  byte d
   do
-  :: task < TASKS ->
+  :: d < DESCRIPTORS ->
     tail - head < CAPACITY
-    slot[task % CAPACITY] = task
-    tail = task + 1
-    task++
+    slot[d % CAPACITY] = 2 * d
+    tail = d + 1
+    d++
   :: else -> break
   od
 }
@@ -78,26 +83,44 @@ inline ringReader(seen, won) {
 }
 
 proctype Worker() {
-  byte next = head, written = outTail, ready, task, seen
+  byte next = head, written = outTail, ready, task, seen, entry
   bool won
 
+  /* a plain read: the thread before has been joined */
+  if
+  :: started == next + 1 -> entry = part
+  :: else
+  fi
+#ifdef PART_AGAIN
+  entry = 0
+#endif
   do
-  :: next == TASKS -> break
-  :: next != TASKS ->
+  :: next == DESCRIPTORS -> break
+  :: next != DESCRIPTORS ->
     atomic { tail != next -> ready = tail - next }
     do
     :: ready > 0 ->
       step
+      d_step { /* straight-line plain stores */
+        skip
 #ifndef STARTED_LATE
-      started = next + 1
+        started = next + 1
+#ifndef PART_LATE
+        part = entry + 1
 #endif
-      task = slot[next % CAPACITY]
+#endif
+      }
+      task = slot[next % CAPACITY] + entry
       step
       ran[task]++
       assert(ran[task] == 1)
 #ifdef STARTED_LATE
       step
-      started = next + 1
+      d_step { started = next + 1; part = entry + 1 }
+#endif
+#ifdef PART_LATE
+      step
+      part = entry + 1
 #endif
       step
 #ifdef WRITTEN_EARLY
@@ -109,9 +132,12 @@ proctype Worker() {
       step
       outWritten = written + 1
 #endif
-      next++
       written++
-      ready--
+      entry++
+      if
+      :: entry == parts(next) -> entry = 0; next++; ready--
+      :: else
+      fi
       if /* the oldest completion has grown old, or not */
       :: step; outTail = written; ringReader(seen, won)
       :: skip
@@ -137,11 +163,11 @@ end:
   do
   :: dead ->
     dead = false
-    if
-    :: started != outWritten + failed -> /* it was running a task */
+    if /* how many had been started: those of whole descriptors before, and some of the one it was in */
+    :: started > 0 && 2 * (started - 1) + part != outWritten + failed -> /* it was running a task */
       failed++
       d_step {
-        outcome[slot[(started - 1) % CAPACITY]]++
+        outcome[slot[(started - 1) % CAPACITY] + part - 1]++
         outcomes++
       }
     :: else
@@ -150,7 +176,12 @@ end:
     head = tail
 #else
 #ifndef HEAD_STAYS
-    head = started
+    if
+#ifndef PART_SKIPPED
+    :: started != head && part < parts(started - 1) -> head = started - 1
+#endif
+    :: else -> head = started
+    fi
 #endif
 #endif
 #ifndef TAIL_STAYS

@@ -7,21 +7,22 @@
  * may call the group again. Closures over constants, as the worker's loop is, and for the same reason.
  */
 import { cells } from '../base/index.js'
-import { kind } from '../codec/index.js'
 import type { LaneReaders } from '../ring/index.js'
 import { count, type Ledger } from './ledger.js'
 import { type ManyMemory, readMany } from './many.js'
+import * as packed from './packed.js'
 import { type Reject, rejectThrough, type Resolve, type TaskSlab } from './slab.js'
 import { descriptor, status, viewsOf } from './task.js'
 
 // Not folded when they are imported.
 const { payload: payloadAt } = descriptor
-const okInt32 = status.ok | (kind.int32 << 16)
 const { ok } = status
+const { entriesShift, entryWords } = packed
 const { inFlight } = count
 
-/** Completions read before the first of them is settled: the two atomics for that are shared by so many. */
-const batchMax = 64
+/** Descriptors read before the first completion in them is settled: the two atomics for that are shared by so many. */
+const descriptorsMax = 64
+const batchMax = descriptorsMax * packed.entriesMax
 
 /** Completions that were read and not yet settled: task index, twice, and 1 if it failed; and what it came to. */
 class Batch {
@@ -38,7 +39,7 @@ export interface CompletionParts {
 }
 
 export interface Completion {
-  /** Settles at most `limit` completions of a worker; returns how many. */
+  /** Settles what a worker has completed, until `limit` completions or none are left; returns how many. */
   drain(worker: number, limit: number): number
 }
 
@@ -46,7 +47,8 @@ export function createCompletion(parts: CompletionParts): Completion {
   const { memory, slab, ledger, lanes } = parts
   const { i32, codec } = memory
   const { credits, counts } = ledger
-  const { heads, tasks, generations, ints } = viewsOf(i32)
+  const { heads, tasks, generations } = viewsOf(i32)
+  const { entryTasks, entryGenerations, entryInts } = packed.entryViewsOf(i32)
   const generationOf = slab.generations
   /** None while one is being settled: a callback that drains makes another. */
   const spare: Batch[] = [new Batch()]
@@ -56,39 +58,47 @@ export function createCompletion(parts: CompletionParts): Completion {
     while (drained < limit) {
       const ready = lanes.poll(worker)
       if (ready === 0) break
-      drained += drainSome(worker, Math.min(ready, limit - drained, batchMax))
+      drained += drainSome(worker, Math.min(ready, descriptorsMax))
     }
     return drained
   }
 
-  function drainSome(worker: number, most: number): number {
+  function drainSome(worker: number, descriptors: number): number {
     const batch = spare.pop() ?? new Batch()
-    const read = readSome(worker, most, batch)
+    const read = readSome(worker, descriptors, batch)
     credits[worker] += read
     counts[inFlight] -= read
     lanes.release(worker)
     settle(batch, read)
     if (spare.length === 0) spare.push(batch)
-    return most
+    return Math.max(read, descriptors)
   }
 
   /** Takes completions out of a lane; returns how many of them are to be settled. */
-  function readSome(worker: number, most: number, batch: Batch): number {
+  function readSome(worker: number, descriptors: number, batch: Batch): number {
     const { tasks: read, values } = batch
     let filled = 0
-    for (let i = 0; i < most; i++) {
+    for (let i = 0; i < descriptors; i++) {
       const at = lanes.peek(worker)
       lanes.advance(worker)
       const head = heads[at]
+      if (head >>> entriesShift !== 0) {
+        const end = at + (head >>> entriesShift) * entryWords
+        for (let words = at; words < end; words += entryWords) {
+          const task = entryTasks[words]
+          if (generationOf[task << 2] !== entryGenerations[words]) continue
+          values[filled] = entryInts[words]
+          read[filled++] = task << 1
+        }
+        continue
+      }
       const task = tasks[at]
       if (generationOf[task << 2] !== generations[at]) {
         codec.release((head >>> 16) & 0xff, at + payloadAt)
         continue
       }
-      if (head === okInt32) {
-        values[filled] = ints[at]
-        read[filled++] = task << 1
-      } else read[filled] = (task << 1) | readOther(head, at, values, filled++)
+      read[filled] = (task << 1) | readOther(head, at, values, filled)
+      filled++
     }
     return filled
   }

@@ -15,7 +15,7 @@ import { PercoreError, shared } from '../base/index.js'
 import type { Codec } from '../codec/index.js'
 import type { SharedHeap } from '../memory/index.js'
 import { isThreadAlive } from '../platform/index.js'
-import { backlog, LaneConsumer, LaneProducer, laneReaders, type LaneWriters, laneWriters, recoverConsumed, recoverProduced, Sleeper, startedOf } from '../ring/index.js'
+import { backlog, LaneConsumer, LaneProducer, laneReaders, type LaneWriters, laneWriters, partOf, recoverProduced, Sleeper, startedOf } from '../ring/index.js'
 import type { Balancer, LoadView, Placement } from './balance.js'
 import { anyWorker, type Call, type CallSpec, fail, failCall, makeCall } from './call.js'
 import { calledOff, mayBeCalledOff } from './called-off.js'
@@ -26,10 +26,11 @@ import { Placer } from './placer.js'
 import { Poller } from './poller.js'
 import { Pressure, type PressureEvents, type WhenFull } from './pressure.js'
 import { nestedCapacity } from './nested.js'
+import { entriesMax, hasStarted, recoverTasks } from './packed.js'
 import { reportCapacity, Reports } from './reports.js'
 import { Router } from './router.js'
 import { endedError, waitFor } from './run-sync.js'
-import { createTaskSlab, type Reject, type Resolve, type TaskSlab } from './slab.js'
+import { createTaskSlab, type Held, type Reject, type Resolve, type TaskSlab } from './slab.js'
 import { createSubmission, type Submission } from './submission.js'
 import { descriptor } from './task.js'
 import { WaitingLines } from './waiting.js'
@@ -319,7 +320,8 @@ export class Dispatcher {
   /** Whether the task that was last started in a lane has not come back: then it may be that one which holds the thread. */
   #lastIsInFlight(lane: number): boolean {
     const started = startedOf(this.#i32, this.#laneAts[lane])
-    return this.#slab.heldBy(lane).some(({ position }) => ((position + 1) | 0) === started)
+    const entries = partOf(this.#i32, this.#laneAts[lane])
+    return this.#slab.heldBy(lane).some(({ position, entry }) => ((position + 1) | 0) === started && entry < entries)
   }
 
   #isInFlight(call: Call): boolean {
@@ -432,24 +434,27 @@ export class Dispatcher {
 
   /**
    * Settles what a dead and joined worker left behind: what it completed is delivered, what it had started fails with
-   * `error`, what it had not started stays in its lane for its successor. Returns the lane index where that begins.
+   * `error`, what it had not started stays in its lane for its successor. Returns a number that differs whenever the worker had started anything.
    */
   recover(worker: number, error: PercoreError): number {
-    const started = [worker, worker + this.#highLanes].map((lane) => recoverConsumed(this.#i32, this.#laneAts[lane]))
+    const i32 = this.#i32
+    const at = this.#laneAts[worker]
+    const progress = (startedOf(i32, at) >>> 0) * (entriesMax + 1) + partOf(i32, at)
+    const started = [worker, worker + this.#highLanes].map((lane) => recoverTasks(i32, this.#laneAts[lane], this.#fabric.laneCapacity))
     recoverProduced(this.#i32, laneAt(this.#fabric, worker, 'fromWorker'))
     recoverProduced(this.#i32, laneAt(this.#fabric, worker, 'reports'))
     while (this.#completion.drain(worker, drainBatch) > 0);
-    this.#failWhere(worker, error, (position, high) => ((position - started[high]) | 0) < 0)
+    this.#failWhere(worker, error, (held, high) => hasStarted(started[high], held.position, held.entry))
     this.router.recover(worker, error)
     this.#relieved()
     this.wake()
-    return started[0]
+    return progress
   }
 
   /** The worker will not come back for long: all its tasks fail, and it is given no more until `reinstate`. Keys that were its go to others. */
   abandon(worker: number, error: PercoreError): void {
     for (const lane of [worker, worker + this.#highLanes]) {
-      this.#lanes.publish(lane)
+      this.#submission.publish(lane)
       const leftOver = new LaneConsumer(this.#i32, this.#laneAts[lane], this.#fabric.laneCapacity)
       for (let left = leftOver.poll(); left > 0; left--) {
         const slot = leftOver.peek()
@@ -603,14 +608,15 @@ export class Dispatcher {
   }
 
   /** `high` is 1 for tasks of high priority, else 0. */
-  #failWhere(worker: number, error: PercoreError, chosen: (position: number, high: 0 | 1) => boolean): void {
-    for (const high of [1, 0] as const) this.#failIn(worker + high * this.#highLanes, worker, error, (position) => chosen(position, high))
+  #failWhere(worker: number, error: PercoreError, chosen: (held: Held, high: 0 | 1) => boolean): void {
+    for (const high of [1, 0] as const) this.#failIn(worker + high * this.#highLanes, worker, error, (held) => chosen(held, high))
   }
 
-  #failIn(lane: number, worker: number, error: PercoreError, chosen: (position: number) => boolean): void {
+  #failIn(lane: number, worker: number, error: PercoreError, chosen: (held: Held) => boolean): void {
     const slab = this.#slab
-    for (const { task, position } of slab.heldBy(lane)) {
-      if (!chosen(position)) continue
+    for (const held of slab.heldBy(lane)) {
+      if (!chosen(held)) continue
+      const { task } = held
       const resolve = slab.resolve(task)
       const reject = slab.reject(task)
       slab.retire(task)

@@ -5,11 +5,13 @@
  * Invariant: a task's completion is committed before the next task is started. So when this thread dies, at most the task
  * that was running synchronously, and asynchronous ones that had not settled, are lost; see `Dispatcher.recover`.
  *
+ * Descriptors with entries hold several tasks, or completions, each: see packed.ts.
+ *
  * Cost: one atomic to see the batch, one to publish its completions, one for the caller's doorbell, one to give the slots
  * back; none per task. A batch is published early when it has been running for 100 µs, so that a fast task does not wait on
  * a slow neighbour. That needs no clock per task: each handler has an estimated cost, measured on every 33rd of its runs: two clock reads, 0.1 µs.
  */
-import { type Codec, kind } from '../codec/index.js'
+import type { Codec } from '../codec/index.js'
 import { type LaneReaders, laneReaders, laneWriters } from '../ring/index.js'
 import type { SharedHeap } from '../memory/index.js'
 import { cells, doubleCells, invariant, PercoreError } from '../base/index.js'
@@ -18,15 +20,17 @@ import { slotLayout } from './fabric.js'
 import type { Context, Handler } from './handlers.js'
 import { isMany, manyValues, runOver } from './many.js'
 import type { Meter } from './meter.js'
+import * as packed from './packed.js'
 import { descriptor, status, viewsOf } from './task.js'
 
 // Not folded when they are imported.
 const { payload: payloadAt } = descriptor
 const { ok, failed } = status
-const { int32 } = kind
-const okInt32 = ok | (int32 << 16)
+const { entriesMax, entriesShift, entryWords, oneEntry } = packed
+const okInts = packed.headOf(ok)
+const okIntsFull = okInts + entriesMax * oneEntry
 
-/** Tasks taken at once: beyond 256 the batch no longer pays, and completions would come late. */
+/** Descriptors taken at once: beyond 256 the batch no longer pays, and completions would come late. */
 const batchMax = 256
 
 /** Tasks of high priority run in a row before others have a turn. */
@@ -55,8 +59,9 @@ export interface Loop {
   outstanding(): number
   /** Publishes completions that came in outside a batch. */
   publish(): void
-  /** Word index of the descriptor of the task that is being started; while a handler runs, until it first waits. */
-  current(): number
+  /** Index and generation of the task that is being started; while a handler runs, until it first waits. */
+  currentTask(): number
+  currentGeneration(): number
 }
 
 export interface LoopParts {
@@ -87,8 +92,13 @@ export interface LoopParts {
 const outstanding = 0
 const inBatch = 1
 const highTaken = 2
-const currentAt = 3
-const publishScheduled = 4
+const currentTask = 3
+const currentGeneration = 4
+const publishScheduled = 5
+/** Where the descriptor with entries is that was committed last and not published; 0 when there is none. */
+const packing = 6
+/** Tasks started in this batch. */
+const started = 7
 const unpublishedUs = 0
 const spentUs = 1
 
@@ -98,12 +108,13 @@ export function createLoop(parts: LoopParts): Loop {
   const hasHigh = highInboxAt !== undefined
   const inbox: LaneReaders = laneReaders(i32, hasHigh ? [inboxAt, highInboxAt] : [inboxAt], capacity)
   const outbox = laneWriters(i32, [outboxAt], capacity)
-  const { heads, tasks, generations, ints } = viewsOf(i32)
+  const { heads, tasks, generations } = viewsOf(i32)
+  const { entryTasks, entryGenerations, entryInts } = packed.entryViewsOf(i32)
   const tasksAt = (slot + slotLayout.tasks) / 2
   const failuresAt = (slot + slotLayout.failures) / 2
   const costUs = doubleCells(handlers.length)
   const untilSample = meter.until
-  const state = cells(5)
+  const state = cells(8)
   const us = doubleCells(2)
 
   function publish(): void {
@@ -115,6 +126,7 @@ export function createLoop(parts: LoopParts): Loop {
       inbox.release(high)
     }
     if (outbox.pending(out) === 0) return
+    state[packing] = 0
     outbox.publish(out)
     ringCaller(inbox.poll(normal) === 0)
     heap.flush()
@@ -130,6 +142,7 @@ export function createLoop(parts: LoopParts): Loop {
     heads[at] = head
     tasks[at] = task
     generations[at] = generation
+    state[packing] = 0
     outbox.commit(out)
     if (state[inBatch] === 0 && state[publishScheduled] === 0) schedulePublish()
   }
@@ -152,10 +165,21 @@ export function createLoop(parts: LoopParts): Loop {
     commit(at, ok | (tag << 16) | flags, task, generation)
   }
 
+  /** Into the descriptor before, if that is of numbers and has room, or into a new one. */
   function completeInt(task: number, generation: number, result: number): void {
-    const at = claim()
-    ints[at] = result
-    commit(at, okInt32, task, generation)
+    let at = state[packing]
+    const isNew = at === 0 || heads[at] === okIntsFull
+    if (isNew) at = claim()
+    const head = isNew ? okInts : heads[at]
+    const words = at + (head >>> entriesShift) * entryWords
+    entryTasks[words] = task
+    entryGenerations[words] = generation
+    entryInts[words] = result
+    heads[at] = head + oneEntry
+    if (!isNew) return
+    state[packing] = at
+    outbox.commit(out)
+    if (state[inBatch] === 0 && state[publishScheduled] === 0) schedulePublish()
   }
 
   function fail(handler: number, task: number, generation: number, error: unknown): void {
@@ -181,20 +205,39 @@ export function createLoop(parts: LoopParts): Loop {
   }
 
   function run(at: number): void {
-    state[currentAt] = at
     const head = heads[at]
     const task = tasks[at]
     const generation = generations[at]
+    state[currentTask] = task
+    state[currentGeneration] = generation
     if (head >>> 24 !== 0) return runGuarded(at, head, task, generation)
     const handler = head & 0xffff
-    const tag = head >>> 16
     let result: unknown
     try {
-      const value = tag === int32 ? ints[at] : lends[handler] === 0 ? codec.decode(tag, at + payloadAt) : codec.lend(tag, at + payloadAt)
+      const value = lends[handler] === 0 ? codec.decode(head >>> 16, at + payloadAt) : codec.lend(head >>> 16, at + payloadAt)
       result = handlers[handler](value as never, context)
     } catch (error) {
       return fail(handler, task, generation, error)
     }
+    settle(handler, task, generation, result)
+  }
+
+  /** Of a task with a number: `words` is where its entry lies. */
+  function runEntry(words: number, handler: number): void {
+    const task = entryTasks[words]
+    const generation = entryGenerations[words]
+    state[currentTask] = task
+    state[currentGeneration] = generation
+    let result: unknown
+    try {
+      result = handlers[handler](entryInts[words] as never, context)
+    } catch (error) {
+      return fail(handler, task, generation, error)
+    }
+    settle(handler, task, generation, result)
+  }
+
+  function settle(handler: number, task: number, generation: number, result: unknown): void {
     if (typeof result === 'number' && (result | 0) === result && !Object.is(result, -0)) completeInt(task, generation, result)
     else if (isThenable(result)) completeLater(handler, task, generation, result)
     else complete(handler, task, generation, result)
@@ -242,7 +285,7 @@ export function createLoop(parts: LoopParts): Loop {
   function completeInPlace(from: number, head: number, task: number, generation: number): void {
     const at = claim()
     i32[at + payloadAt] = i32[from + payloadAt]
-    ints[at] = ints[from]
+    i32[at + payloadAt + 1] = i32[from + payloadAt + 1]
     commit(at, ok | (head & (isMany | 0xff0000)), task, generation)
   }
 
@@ -294,11 +337,13 @@ export function createLoop(parts: LoopParts): Loop {
     )
   }
 
-  function runMeasured(at: number, handler: number): void {
+  /** Runs a task, or the entry that lies there. */
+  function runMeasured(at: number, handler: number, isEntry: boolean): void {
     meter.begins(handler)
-    if ((heads[at] & isMany) !== 0) return run(at) // that measures itself
+    if (!isEntry && (heads[at] & isMany) !== 0) return run(at) // that measures itself
     const start = performance.now()
-    run(at)
+    if (isEntry) runEntry(at, handler)
+    else run(at)
     const tookUs = (performance.now() - start) * 1000
     meter.ran(handler, tookUs)
     costUs[handler] = tookUs > costUs[handler] ? tookUs : 0.75 * costUs[handler] + 0.25 * tookUs
@@ -326,13 +371,37 @@ export function createLoop(parts: LoopParts): Loop {
       inbox.advance(high)
       count++
       state[highTaken]++
-      if (--untilSample[handler] < 0) runMeasured(at, handler)
+      if (--untilSample[handler] < 0) runMeasured(at, handler, false)
       else run(at)
     }
     state[inBatch] = outer
     f64[tasksAt] += count
     publish()
     return count
+  }
+
+  /** Before a task of the normal lane: what it costs, by estimate, and whether what is done must wait for it. */
+  function charge(handler: number): void {
+    const cost = costUs[handler]
+    us[spentUs] += cost + overheadUs
+    us[unpublishedUs] += cost
+    if (us[unpublishedUs] > publishAfterUs) breathe()
+  }
+
+  /** The entries of a descriptor, from the first that was not started, as far as the budget goes. */
+  function runEntries(at: number, head: number, budgetUs: number): void {
+    const handler = head & 0xffff
+    const entries = head >>> entriesShift
+    let entry = inbox.part(normal)
+    do {
+      charge(handler)
+      const words = at + entry * entryWords
+      inbox.begin(normal, ++entry)
+      state[started]++
+      if (--untilSample[handler] < 0) runMeasured(words, handler, true)
+      else runEntry(words, handler)
+    } while (entry < entries && us[spentUs] < budgetUs)
+    if (entry === entries) inbox.pass(normal)
   }
 
   function turn(budgetUs: number): number {
@@ -342,21 +411,23 @@ export function createLoop(parts: LoopParts): Loop {
     const ready = inbox.poll(normal)
     if (ready === 0) return before
     const most = ready < batchMax ? ready : batchMax
-    let count = 0
     state[inBatch] = 1
-    while (count < most && us[spentUs] < budgetUs) {
+    state[started] = 0
+    for (let taken = 0; taken < most && us[spentUs] < budgetUs; taken++) {
       const at = inbox.peek(normal)
-      const handler = heads[at] & 0xffff
-      const cost = costUs[handler]
-      us[spentUs] += cost + overheadUs
-      us[unpublishedUs] += cost
-      if (us[unpublishedUs] > publishAfterUs) breathe()
-      inbox.advance(normal)
-      count++
-      if (--untilSample[handler] < 0) runMeasured(at, handler)
-      else run(at)
+      const head = heads[at]
+      if (head >>> entriesShift !== 0) runEntries(at, head, budgetUs)
+      else {
+        const handler = head & 0xffff
+        charge(handler)
+        inbox.advance(normal)
+        state[started]++
+        if (--untilSample[handler] < 0) runMeasured(at, handler, false)
+        else run(at)
+      }
     }
     state[inBatch] = 0
+    const count = state[started]
     f64[tasksAt] += count
     publish()
     return count + before
@@ -368,7 +439,8 @@ export function createLoop(parts: LoopParts): Loop {
     spentUs: () => us[spentUs],
     hasWork: () => inbox.poll(normal) > 0 || (hasHigh && inbox.poll(high) > 0) || cancels.pending(),
     outstanding: () => state[outstanding],
-    current: () => state[currentAt],
+    currentTask: () => state[currentTask],
+    currentGeneration: () => state[currentGeneration],
   }
 }
 

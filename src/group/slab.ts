@@ -6,7 +6,7 @@
  * that carries an older generation is of a task that was settled otherwise, and is ignored.
  *
  * ```
- *  words, four per task     generation │ position in its worker's lane │ lane, or −1 when free │ next free index
+ *  words, four per task     generation │ position in its worker's lane │ lane and entry << 16, or −1 when free │ next free index
  *  functions, two per task  resolve │ reject
  * ```
  *
@@ -25,6 +25,8 @@ export function rejectThrough(resolve: Resolve, error: unknown): void {
 }
 
 const none = -1
+const entryShift = 16
+const laneMask = 0xffff
 
 // The numbers that change, see `cells`: the first free index, and how many have been used.
 const firstFree = 0
@@ -35,8 +37,8 @@ export interface TaskSlab {
   readonly generations: Int32Array
   /** The index that `take` will take. */
   next(): number
-  /** Takes the index that `next` gave. */
-  take(task: number, lane: number, position: number, resolve: Resolve, reject: Reject | undefined): void
+  /** Takes the index that `next` gave: the task lies at that position of that lane, and within the descriptor at that entry (see packed.ts). */
+  take(task: number, lane: number, position: number, entry: number, resolve: Resolve, reject: Reject | undefined): void
   /** What gets the result. */
   resolve(task: number): Resolve
   /** What gets a failure, for tasks whose `resolve` is a plain function; undefined when it is a promise's, see {@link rejectThrough}. */
@@ -46,7 +48,13 @@ export interface TaskSlab {
   /** Frees the index; the callbacks must not keep anything alive. */
   retire(task: number): void
   /** The tasks that were pushed into a lane, as `take` was told, and where they lie in it. */
-  heldBy(lane: number): { readonly task: number, readonly position: number }[]
+  heldBy(lane: number): Held[]
+}
+
+export interface Held {
+  readonly task: number
+  readonly position: number
+  readonly entry: number
 }
 
 /** `capacity` indices at most; none takes memory before it is used. */
@@ -74,11 +82,11 @@ export function createTaskSlab(capacity: number): TaskSlab {
       const first = state[firstFree]
       return first !== none ? first : grow()
     },
-    take(task, lane, position, resolve, reject) {
+    take(task, lane, position, entry, resolve, reject) {
       const at = task << 2
       state[firstFree] = nexts[at]
       positions[at] = position
-      lanes[at] = lane
+      lanes[at] = lane | (entry << entryShift)
       functions[task << 1] = resolve
       if (reject !== undefined) functions[(task << 1) + 1] = reject
     },
@@ -98,9 +106,10 @@ export function createTaskSlab(capacity: number): TaskSlab {
       if (functions[(task << 1) + 1] !== undefined) functions[(task << 1) + 1] = undefined
     },
     heldBy(lane) {
-      const held: { task: number, position: number }[] = []
+      const held: Held[] = []
       for (let task = 0; task < state[used]; task++) {
-        if (lanes[task << 2] === lane) held.push({ task, position: positions[task << 2] })
+        const word = lanes[task << 2]
+        if ((word & laneMask) === lane) held.push({ task, position: positions[task << 2], entry: word >>> entryShift })
       }
       return held
     },

@@ -7,25 +7,26 @@
  * Closures over constants, as the worker's loop is, and for the same reason.
  */
 import { cells, invariant } from '../base/index.js'
-import { kind } from '../codec/index.js'
 import { type LaneWriters, ring } from '../ring/index.js'
 import { count, type Ledger } from './ledger.js'
+import * as packed from './packed.js'
 import { type Chunk, isMany, type ManyMemory, writeChunk } from './many.js'
 import type { Reject, Resolve, TaskSlab } from './slab.js'
 import { descriptor, viewsOf } from './task.js'
 
 // Not folded when they are imported.
 const { payload: payloadAt } = descriptor
-const { int32 } = kind
+const { entriesMax, entriesShift, entryWords, oneEntry } = packed
+const packedHead = packed.headOf(0)
 const { inFlight, open } = count
 
 /**
- * Descriptors gathered before they are published within a turn. Small, so that the worker runs the first while the rest are
- * still being encoded: echoing with 64 in flight and one worker went from 1.7 to 4.8 M tasks/s when this went from 64 to 8.
- * A sleeping worker is rung at the first of them and at the end of the turn only: where cores are short it would take this
+ * Tasks gathered before they are published within a turn. Few, so that the worker runs the first while the rest are
+ * still being encoded: echoing with 64 in flight and one worker went from 1.7 to 4.8 M tasks/s when this went from 64 to 8; and full descriptors of
+ * numbers. A sleeping worker is rung at the first of them and at the end of the turn only: where cores are short it would take this
  * thread's, find eight tasks and go back to sleep, and be woken again for the next eight.
  */
-const publishBatch = 8
+const publishBatch = 2 * packed.entriesMax
 
 export interface SubmissionParts {
   readonly memory: ManyMemory
@@ -52,6 +53,7 @@ export interface Submission {
   endTurnSoon(): void
   /** Publishes everything and rings. */
   endTurn(): void
+  publish(lane: number): void
   ring(worker: number): void
 }
 
@@ -62,31 +64,65 @@ export function createSubmission(parts: SubmissionParts): Submission {
   const { memory, slab, ledger, lanes, highLanes, doorbells, bells, poll, ended } = parts
   const { i32, codec } = memory
   const { credits, counts } = ledger
-  const { heads, tasks, generations, ints } = viewsOf(i32)
+  const { heads, tasks, generations } = viewsOf(i32)
+  const { entryTasks, entryGenerations, entryInts } = packed.entryViewsOf(i32)
   const generationOf = slab.generations
   const state = cells(2)
   /** How often a lane was published in this turn, by worker; it was rung for the first. */
   const published = cells(credits.length)
+  /** By lane: tasks since it was published, and where the descriptor with entries is that was committed last since then; 0 when there is none. */
+  const gathered = cells(2 * credits.length)
+  const packing = cells(2 * credits.length)
 
   function submit(lane: number, worker: number, handler: number, value: unknown, resolve: Resolve, reject: Reject | undefined, flags: number): void {
-    const at = lanes.claim(lane)
-    if (at < 0) invariant(false, 'a credit found its lane full')
+    if (typeof value === 'number' && (value | 0) === value && flags === 0 && lane < highLanes && !Object.is(value, -0)) pack(lane, handler, value, resolve, reject)
+    else write(lane, handler, value, resolve, reject, flags)
+    credits[worker]--
+    counts[inFlight]++
+    if (state[endScheduled] === 0) endTurnSoon()
+    if (++gathered[lane] >= publishBatch || lane >= highLanes) publishEarly(lane, worker)
+    if (!poll.polling) poll.start()
+  }
+
+  /** Into the descriptor before, if that is of numbers for the same handler and has room, or into a new one. */
+  function pack(lane: number, handler: number, value: number, resolve: Resolve, reject: Reject | undefined): void {
     const task = slab.next()
-    let tag: number
-    if (typeof value === 'number' && (value | 0) === value && !Object.is(value, -0)) {
-      ints[at] = value
-      tag = int32
-    } else tag = encode(value, at + payloadAt, flags)
+    let at = packing[lane]
+    let head = at === 0 ? 0 : heads[at]
+    const isNew = at === 0 || (head & (oneEntry - 1)) !== (handler | packedHead) || head >>> entriesShift === entriesMax
+    if (isNew) {
+      at = claim(lane)
+      head = handler | packedHead
+    }
+    const entry = head >>> entriesShift
+    const words = at + entry * entryWords
+    entryTasks[words] = task
+    entryGenerations[words] = generationOf[task << 2]
+    entryInts[words] = value
+    heads[at] = head + oneEntry
+    if (isNew) {
+      packing[lane] = at
+      lanes.commit(lane)
+    }
+    slab.take(task, lane, (lanes.written(lane) - 1) | 0, entry, resolve, reject)
+  }
+
+  function write(lane: number, handler: number, value: unknown, resolve: Resolve, reject: Reject | undefined, flags: number): void {
+    const at = claim(lane)
+    const task = slab.next()
+    const tag = encode(value, at + payloadAt, flags)
     heads[at] = handler | (tag << 16) | flags
     tasks[at] = task
     generations[at] = generationOf[task << 2]
-    slab.take(task, lane, lanes.written(lane), resolve, reject)
-    credits[worker]--
-    counts[inFlight]++
+    slab.take(task, lane, lanes.written(lane), 0, resolve, reject)
+    packing[lane] = 0
     lanes.commit(lane)
-    if (state[endScheduled] === 0) endTurnSoon()
-    if (lanes.pending(lane) >= publishBatch || lane >= highLanes) publishEarly(lane, worker)
-    if (!poll.polling) poll.start()
+  }
+
+  function claim(lane: number): number {
+    const at = lanes.claim(lane)
+    if (at < 0) invariant(false, 'a credit found its lane full')
+    return at
   }
 
   function encode(value: unknown, at: number, flags: number): number {
@@ -98,8 +134,14 @@ export function createSubmission(parts: SubmissionParts): Submission {
     }
   }
 
-  function publishEarly(lane: number, worker: number): void {
+  function publish(lane: number): void {
+    gathered[lane] = 0
+    packing[lane] = 0
     lanes.publish(lane)
+  }
+
+  function publishEarly(lane: number, worker: number): void {
+    publish(lane)
     if (published[worker]++ === 0) ringOf(worker)
   }
 
@@ -115,7 +157,7 @@ export function createSubmission(parts: SubmissionParts): Submission {
       const early = published[worker]
       published[worker] = 0
       ledger.noteDepth(worker)
-      if (lanes.pending(worker) !== 0) lanes.publish(worker)
+      if (gathered[worker] !== 0) publish(worker)
       else if (early <= 1) continue
       ringOf(worker)
     }
@@ -126,5 +168,5 @@ export function createSubmission(parts: SubmissionParts): Submission {
     ring(i32, doorbells[worker], bells[worker])
   }
 
-  return { submit, isEncoding: () => state[encoding] !== 0, endTurnSoon, endTurn, ring: ringOf }
+  return { submit, isEncoding: () => state[encoding] !== 0, endTurnSoon, endTurn, publish, ring: ringOf }
 }

@@ -45,7 +45,7 @@ export interface SupervisorEvents {
   nested(): void
   /** The host refused something that was asked for a thread. */
   warned(problem: string): void
-  /** A thread died: settle what it left. Returns the lane index of the first task it never started. */
+  /** A thread died: settle what it left. Returns a number that differs whenever it had started anything since the last. */
   died(worker: number, error: PercoreError): number
   /** A worker's thread is ready, the first or a later one. */
   started(worker: number): void
@@ -72,7 +72,7 @@ export class Supervisor {
   /** Why a thread is being ended by {@link kill}. */
   readonly #killed: (PercoreError | undefined)[] = []
   readonly #breakers: Breaker[]
-  /** Where the lane stood when the thread before ended. */
+  /** What `died` returned when the thread before ended. */
   readonly #startedBefore: number[]
   readonly #restarting: (Promise<void> | undefined)[]
   readonly #stopping = new Set<number>()

@@ -7,6 +7,7 @@
  *  word 2   its generation: a completion of an older one is ignored
  *  word 3 … payload: length, then 48 bytes inline or the address of a block (see codec)
  * ```
+ * Int32s lie several in a descriptor, see packed.ts.
  */
 export const descriptor = { head: 0, task: 1, generation: 2, payload: 3 } as const
 
@@ -18,14 +19,11 @@ export interface DescriptorViews {
   readonly heads: Int32Array
   readonly tasks: Int32Array
   readonly generations: Int32Array
-  /** The first word of an inline payload: a number that is an int32. */
-  readonly ints: Int32Array
 }
 
 /** Views of one length, so that V8 checks the index of a slot once for all of them. */
 export function viewsOf(i32: Int32Array): DescriptorViews {
-  const { head, task, generation, payload } = descriptor
-  const int = payload + 1
-  const view = (word: number): Int32Array => i32.subarray(word, i32.length - int + word)
-  return { heads: view(head), tasks: view(task), generations: view(generation), ints: view(int) }
+  const { head, task, generation } = descriptor
+  const view = (word: number): Int32Array => i32.subarray(word, i32.length - generation + word)
+  return { heads: view(head), tasks: view(task), generations: view(generation) }
 }

@@ -23,7 +23,6 @@ import { Nested, nestedCapacity } from './nested.js'
 import { reportCapacity, ReportSender } from './reports.js'
 import { StreamSources } from './stream-source.js'
 import { tableOf } from './table.js'
-import { descriptor } from './task.js'
 import { settle, type ThreadTraits } from './threads.js'
 import { isView } from './view.js'
 import { tidy } from './tidy.js'
@@ -104,10 +103,8 @@ async function main(brief: WorkerBrief): Promise<void> {
   const streams = new StreamSources(brief.worker, () => ++i32[slot + slotLayout.streams])
   function ownContext(): TaskContext {
     if (isNested) return new TaskContext(scope)
-    const at = loop.current()
-    const task = i32[at + descriptor.task]
-    const running = i32[at + descriptor.head] >>> 24 === 0 ? undefined : cancels.running(task)
-    return new TaskContext(scope, task, i32[at + descriptor.generation], running)
+    const task = loop.currentTask()
+    return new TaskContext(scope, task, loop.currentGeneration(), cancels.running(task))
   }
 
   const handlers = tableOf({ handlers: table.handlers, coroutines, streams, ownContext })

@@ -2,7 +2,7 @@
 export type { RingConsumer } from './consumer.js'
 export * from './doorbell.js'
 export * from './lane.js'
-export { backlog, descriptorWords, initLane, laneWords, recoverConsumed, recoverProduced, startedOf } from './lane-layout.js'
+export { backlog, descriptorWords, initLane, laneWords, partOf, recoverConsumed, type Recovered, recoverPartly, recoverProduced, startedOf } from './lane-layout.js'
 export { type LaneReaders, laneReaders, type LaneWriters, laneWriters } from './lanes.js'
 export { type MpmcOptions, MpmcRing } from './mpmc.js'
 export { type MpscOptions, MpscRing } from './mpsc.js'

@@ -16,6 +16,8 @@ export const tailAt = 0
 export const headAt: number = lineWords
 export const writtenAt: number = 2 * lineWords
 export const startedAt: number = 3 * lineWords
+/** Of the descriptor before `started`: how many of its parts have been started. */
+export const partAt: number = startedAt + 1
 export const slotsAt: number = 4 * lineWords
 
 /** Words of shared memory taken by a lane of that capacity (a power of two). */
@@ -29,6 +31,7 @@ export function laneWords(capacity: number): number {
 /** Sets all indices of a lane, before its two threads attach. Tests start near 2^32. */
 export function initLane(i32: Int32Array, at: number, index = 0): void {
   for (const word of [tailAt, headAt, writtenAt, startedAt]) shared.store(i32, at + word, index | 0)
+  shared.store(i32, at + partAt, 0)
 }
 
 /**
@@ -54,6 +57,45 @@ export function recoverConsumed(i32: Int32Array, at: number): number {
   return started
 }
 
+/** How far a dead consumer had got: everything before `position` was started, and so many parts of the descriptor there. */
+export interface Recovered {
+  readonly position: number
+  readonly parts: number
+}
+
+/**
+ * {@link recoverConsumed} for a lane whose descriptors have parts that are started one by one (`LaneReaders.begin`): the successor goes on within
+ * the one the dead thread was in. `partsOf` tells how many a descriptor has, by the word index of its slot.
+ *
+ * @example
+ * ```ts
+ * import { initLane, LaneProducer, laneReaders, laneWords, recoverPartly } from 'percore/ring'
+ *
+ * const i32 = new Int32Array(new SharedArrayBuffer(4 * laneWords(8)))
+ * initLane(i32, 0)
+ * const producer = new LaneProducer(i32, 0, 8)
+ * i32[producer.claim()] = 3 // parts, here
+ * producer.commit()
+ * producer.publish()
+ * laneReaders(i32, [0], 8).begin(0, 2) // its consumer died in the second
+ * const { position, parts } = recoverPartly(i32, 0, 8, (slot) => i32[slot])
+ * console.log(position, parts, laneReaders(i32, [0], 8).part(0)) // 0 2 2
+ * ```
+ */
+export function recoverPartly(i32: Int32Array, at: number, capacity: number, partsOf: (slot: number) => number): Recovered {
+  const started = i32[at + startedAt]
+  const parts = i32[at + partAt]
+  const last = (started - 1) | 0
+  if (i32[at + headAt] === started || parts >= partsOf(slotOf(at, capacity, last))) return { position: recoverConsumed(i32, at), parts: 0 }
+  shared.store(i32, at + headAt, last)
+  return { position: last, parts }
+}
+
+/** The word index of the slot that a descriptor has by its position in a lane. */
+export function slotOf(at: number, capacity: number, position: number): number {
+  return at + slotsAt + ((position & (capacity - 1)) << descriptorShift)
+}
+
 /**
  * How far the consumer of a lane has got: the index behind the last descriptor it has started. Exact once it has ended and been joined; of a
  * living one a moment old. Any thread.
@@ -70,6 +112,23 @@ export function recoverConsumed(i32: Int32Array, at: number): number {
  */
 export function startedOf(i32: Int32Array, at: number): number {
   return i32[at + startedAt]
+}
+
+/**
+ * Of the descriptor before that, how many parts it has started: 1 of one that has none. Any thread.
+ *
+ * @example
+ * ```ts
+ * import { initLane, laneReaders, laneWords, partOf, startedOf } from 'percore/ring'
+ *
+ * const i32 = new Int32Array(new SharedArrayBuffer(4 * laneWords(8)))
+ * initLane(i32, 0)
+ * laneReaders(i32, [0], 8).begin(0, 2)
+ * console.log(startedOf(i32, 0), partOf(i32, 0)) // 1 2
+ * ```
+ */
+export function partOf(i32: Int32Array, at: number): number {
+  return i32[at + partAt]
 }
 
 /**

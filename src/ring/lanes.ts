@@ -5,9 +5,9 @@
  * Invariant: `head ≤ started ≤ tail ≤ written`, and `written − head ≤ capacity`, all free-running u32 compared by difference.
  *
  * ```
- *  lane (words)         0 ........ 16 ....... 32 ....... 48 .......... 64 + 16 · capacity
- *                       | tail     | head     | written  | started  | slot 0 | slot 1 | … |
- *  written by           | producer | consumer | producer | consumer | producer, plainly    |
+ *  lane (words)         0 ........ 16 ....... 32 ....... 48 ............ 64 + 16 · capacity
+ *                       | tail     | head     | written  | started, part | slot 0 | slot 1 | … |
+ *  written by           | producer | consumer | producer | consumer      | producer, plainly    |
  *
  *  producer                                    consumer
  *    write slot plainly
@@ -26,7 +26,7 @@ import { cellsOf, invariant, shared } from '../base/index.js'
 import * as layout from './lane-layout.js'
 
 // Not folded when they are imported.
-const { descriptorShift, headAt, slotsAt, startedAt, tailAt, writtenAt } = layout
+const { descriptorShift, headAt, partAt, slotsAt, startedAt, tailAt, writtenAt } = layout
 
 /** The writing ends of lanes. One thread only; made anew they continue where the lanes stand. */
 export interface LaneWriters {
@@ -52,6 +52,14 @@ export interface LaneReaders {
   peek(lane: number): number
   /** Steps past the descriptor of `peek`. It counts as started: if this thread dies, its successor begins behind it. */
   advance(lane: number): void
+  /**
+   * For descriptors whose parts are started one by one: says that so many of the descriptor of `peek` are, when another one is about to be. `pass` steps past it
+   * when all are done. If this thread dies, its successor goes on at `part`, see `recoverPartly`.
+   */
+  begin(lane: number, parts: number): void
+  pass(lane: number): void
+  /** How many parts of the descriptor of `peek` have been started already. */
+  part(lane: number): number
   /** Gives every slot advanced past back to the producer: one atomic store. */
   release(lane: number): void
   /** The index that is read next. */
@@ -140,6 +148,7 @@ export function laneReaders(i32: Int32Array, ats: readonly number[], capacity: n
   const bases = cellsOf(ats)
   /** The index that is read next. */
   const heads = cellsOf(ats.map((at) => shared.load(i32, at + headAt)))
+  const parts = cellsOf(ats.map((at, lane) => (((i32[at + startedAt] - heads[lane]) | 0) === 1 ? i32[at + partAt] : 0)))
 
   return {
     poll(lane) {
@@ -151,9 +160,22 @@ export function laneReaders(i32: Int32Array, ats: readonly number[], capacity: n
     peek: (lane) => bases[lane] + slotsAt + ((heads[lane] & mask) << descriptorShift),
     advance(lane) {
       const index = (heads[lane] + 1) | 0
+      const base = bases[lane]
       heads[lane] = index
-      i32[bases[lane] + startedAt] = index
+      i32[base + startedAt] = index
+      i32[base + partAt] = 1
     },
+    begin(lane, count) {
+      const base = bases[lane]
+      parts[lane] = count
+      i32[base + startedAt] = (heads[lane] + 1) | 0
+      i32[base + partAt] = count
+    },
+    pass(lane) {
+      parts[lane] = 0
+      heads[lane] = (heads[lane] + 1) | 0
+    },
+    part: (lane) => parts[lane],
     release(lane) {
       shared.store(i32, bases[lane] + headAt, heads[lane]) // C2
     },

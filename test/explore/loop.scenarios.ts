@@ -1,16 +1,21 @@
 /**
- * The real worker loop (src/group/loop.ts) between two lanes, with a caller that settles, credits and recovers as the
- * dispatcher and the supervisor do, each asleep whenever it has nothing to do. The worker may die anywhere.
+ * The real worker loop (src/group/loop.ts) and the real ways out and back of a group's thread (submission.ts, completion.ts, packed.ts) over two
+ * lanes; the caller settles, credits and recovers as the dispatcher and the supervisor do, each asleep whenever it has nothing to do. The worker
+ * may die anywhere.
  */
 import assert from 'node:assert/strict'
-import { invariant, shared } from '../../src/base/index.js'
+import { shared } from '../../src/base/index.js'
 import type { Codec } from '../../src/codec/index.js'
+import { createCompletion } from '../../src/group/completion.js'
 import type { Context } from '../../src/group/index.js'
+import { Ledger } from '../../src/group/ledger.js'
 import { createLoop } from '../../src/group/loop.js'
 import { createMeters, Meter } from '../../src/group/meter.js'
-import { descriptor, status } from '../../src/group/task.js'
+import { hasStarted, recoverTasks } from '../../src/group/packed.js'
+import { createTaskSlab } from '../../src/group/slab.js'
+import { createSubmission } from '../../src/group/submission.js'
 import type { SharedHeap } from '../../src/memory/index.js'
-import { initLane, LaneConsumer, LaneProducer, laneWords, recoverConsumed, recoverProduced, ring, Sleeper } from '../../src/ring/index.js'
+import { initLane, laneReaders, laneWords, laneWriters, recoverConsumed, recoverProduced, ring, Sleeper } from '../../src/ring/index.js'
 import type { Scenario, Stage } from './scenario.js'
 
 const callersBell = 0
@@ -26,15 +31,15 @@ const lanesAt = 112
 /** Lanes start two below the wrap of u32. */
 const first = -2
 
-/** A codec for numbers that fit into a word. */
+/** A codec for halves. What is whole does not come here, see packed.ts. */
 function codecOf(i32: Int32Array): Codec {
   return {
     encode: (value, at) => {
-      i32[at + 1] = Number(value)
+      i32[at + 1] = 2 * Number(value)
       return 0
     },
     encodeError: () => assert.fail('no handler fails here'),
-    decode: (_tag, at) => i32[at + 1],
+    decode: (_tag, at) => i32[at + 1] / 2,
     lend: () => assert.fail('no handler takes a view here'),
     release: () => {},
   }
@@ -57,7 +62,7 @@ function work(stage: Stage, capacity: number, clockStepMs: number): void {
     outboxAt: lanesAt + laneWords(capacity),
     capacity,
     handlers: [(value: unknown) => {
-      stage.note(Number(value))
+      stage.note(Math.floor(Number(value)))
       stage.step()
       return value
     }],
@@ -77,57 +82,59 @@ function work(stage: Stage, capacity: number, clockStepMs: number): void {
   }
 }
 
+/** What task n carries. */
+type Value = (n: number) => number
+const whole: Value = (n) => n
+const half: Value = (n) => n + 0.5
+const mixed: Value = (n) => (n === 2 ? half(n) : n)
+
 /** The caller: pushes while it has credits, settles completions, recovers a dead worker, sleeps in its event loop. */
-function call(stage: Stage, capacity: number, tasks: number): void {
-  const { i32 } = stage
-  const codec = codecOf(i32)
+function call(stage: Stage, capacity: number, tasks: number, valueOf: Value, recoverLane: typeof recoverTasks): void {
+  const { i32, words: { f64 } } = stage
   const doneAt = lanesAt + laneWords(capacity)
-  const lane = new LaneProducer(i32, lanesAt, capacity)
-  const done = new LaneConsumer(i32, doneAt, capacity)
+  const memory = { i32, f64, heap: noHeap, codec: codecOf(i32) }
+  const slab = createTaskSlab(tasks + capacity)
+  const ledger = new Ledger(i32, [workersBell], capacity, 1, 1)
+  const done = laneReaders(i32, [doneAt], capacity)
+  const completion = createCompletion({ memory, slab, ledger, lanes: done })
+  const submission = createSubmission({
+    memory, slab, ledger, lanes: laneWriters(i32, [lanesAt], capacity), highLanes: 1, doorbells: [workersBell],
+    bells: [() => assert.fail('the worker does not sleep in its event loop here')], poll: { polling: true, start: () => {} }, ended: () => {},
+  })
   const isExited = (): boolean => shared.load(i32, exited) === 1
-  const sleeper = new Sleeper(i32, callersBell, () => done.poll() > 0)
-  const inFlight = new Map<number, number>()
+  const sleeper = new Sleeper(i32, callersBell, () => done.poll(0) > 0)
   let pushed = 0
   const settled = new Set<number>()
   let didRecover = false
 
+  const settle = (n: number, outcome: number): void => {
+    assert.ok(!settled.has(n), `task ${n} is settled once`)
+    stage.note(outcome * n)
+    settled.add(n)
+  }
   const push = (): void => {
-    while (pushed < tasks && inFlight.size < capacity) {
-      const at = lane.claim()
-      invariant(at >= 0, 'a credit finds room in its lane')
-      inFlight.set(++pushed, lane.written)
-      i32[at + descriptor.head] = codec.encode(pushed, at + descriptor.payload) << 16
-      i32[at + descriptor.task] = pushed
-      i32[at + descriptor.generation] = 0
-      lane.commit()
+    while (pushed < tasks && ledger.credits[0] > 0) {
+      const n = ++pushed
+      const succeeded = (value: unknown): void => {
+        assert.equal(value, valueOf(n))
+        settle(n, 1)
+      }
+      submission.submit(0, 0, 0, valueOf(n), succeeded, () => settle(n, -1), 0)
     }
-    if (lane.pending === 0) return
-    lane.publish()
-    ring(i32, workersBell, () => assert.fail('the worker does not sleep in its event loop here'))
-  }
-  const settle = (task: number, outcome: number): void => {
-    assert.ok(inFlight.delete(task), `task ${task} is settled once`)
-    stage.note(outcome * task)
-    settled.add(task)
-  }
-  const drain = (): number => {
-    const ready = done.poll()
-    for (let i = 0; i < ready; i++) {
-      const at = done.peek()
-      done.advance()
-      assert.equal((i32[at + descriptor.head] ?? 0) & 0xffff, status.ok)
-      assert.equal(codec.decode(0, at + descriptor.payload), i32[at + descriptor.task])
-      settle(i32[at + descriptor.task] ?? 0, 1)
-    }
-    if (ready > 0) done.release()
-    return ready
+    submission.endTurn()
   }
   const recover = (): void => {
     didRecover = true
-    const started = recoverConsumed(i32, lanesAt)
+    const started = recoverLane(i32, lanesAt, capacity)
     recoverProduced(i32, doneAt)
-    drain()
-    for (const [task, position] of inFlight) if (((position - started) | 0) < 0) settle(task, -1)
+    completion.drain(0, Infinity)
+    for (const { task, position, entry } of slab.heldBy(0)) {
+      if (!hasStarted(started, position, entry)) continue
+      const reject = slab.reject(task)
+      slab.retire(task)
+      ledger.credits[0]++
+      reject?.(undefined)
+    }
     shared.store(i32, workersBell, 0)
     shared.store(i32, recovered, 1)
   }
@@ -135,7 +142,7 @@ function call(stage: Stage, capacity: number, tasks: number): void {
   while (settled.size < tasks) {
     push()
     if (!didRecover && isExited()) recover()
-    else if (drain() === 0 && sleeper.parkInLoop()) {
+    else if (completion.drain(0, Infinity) === 0 && sleeper.parkInLoop()) {
       stage.receive(box) // a worker's bell, or the event of its thread's end
       sleeper.unpark()
     }
@@ -144,7 +151,7 @@ function call(stage: Stage, capacity: number, tasks: number): void {
   ring(i32, workersBell, () => {})
 }
 
-function scenario(capacity: number, tasks: number, clockStepMs: number, mortal: readonly number[]): Scenario {
+function scenario(capacity: number, tasks: number, clockStepMs: number, mortal: readonly number[], valueOf: Value = whole, recoverLane = recoverTasks): Scenario {
   return {
     words: lanesAt + 2 * laneWords(capacity),
     mortal,
@@ -153,7 +160,7 @@ function scenario(capacity: number, tasks: number, clockStepMs: number, mortal: 
       initLane(i32, lanesAt + laneWords(capacity), first)
     },
     threads: [
-      (stage) => call(stage, capacity, tasks),
+      (stage) => call(stage, capacity, tasks, valueOf, recoverLane),
       (stage) => work(stage, capacity, clockStepMs),
       (stage) => {
         if (!stage.join(1)) return
@@ -182,10 +189,18 @@ const fast = 0
 /** A handler that seems to take longer than a completion may stay unpublished. */
 const slow = 0.2
 
+/** As if descriptors held one task each. */
+const skipping: typeof recoverTasks = (i32, at) => ({ position: recoverConsumed(i32, at), parts: 0 })
+
 export const scenarios: Record<string, Scenario> = {
   'a worker with fast handlers': scenario(2, 3, fast, []),
+  'a worker with fast handlers of other values': scenario(2, 3, fast, [], half),
+  'a worker with fast handlers of some other values': scenario(4, 4, fast, [], mixed),
   'a worker with slow handlers': scenario(2, 3, slow, []),
   'a worker with a lane of 1': scenario(1, 3, fast, []),
   'a worker that dies, with fast handlers': scenario(2, 3, fast, [1]),
+  'a worker that dies, with fast handlers of other values': scenario(2, 3, fast, [1], half),
+  'a worker that dies, with fast handlers of some other values': scenario(4, 4, fast, [1], mixed),
   'a worker that dies, with slow handlers': scenario(2, 3, slow, [1]),
+  'the rest of the descriptor in which a worker died is skipped': scenario(2, 3, fast, [1], whole, skipping),
 }

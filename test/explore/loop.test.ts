@@ -9,9 +9,13 @@ const deeper = process.env.PERCORE_PREEMPTIONS
 
 const searches: Record<string, Exploration> = {
   'a worker with fast handlers': { preemptions: 1, random: 500 },
+  'a worker with fast handlers of other values': { preemptions: 1, random: 500 },
+  'a worker with fast handlers of some other values': { preemptions: 0, random: 500 },
   'a worker with slow handlers': { preemptions: 1, random: 500 },
   'a worker with a lane of 1': { preemptions: 1, random: 500 },
   'a worker that dies, with fast handlers': { preemptions: 0, random: 1000 },
+  'a worker that dies, with fast handlers of other values': { preemptions: 0, random: 1000 },
+  'a worker that dies, with fast handlers of some other values': { preemptions: 0, random: 1000 },
   'a worker that dies, with slow handlers': { preemptions: 0, random: 1000 },
 }
 
@@ -26,4 +30,10 @@ void describe('the real worker loop, under every schedule', () => {
       assert.equal(failure, undefined, `${failure?.message}\nreplay: PERCORE_SCHEDULE='${failure?.schedule}' npm test -- explore`)
     })
   }
+
+  const mistake = 'the rest of the descriptor in which a worker died is skipped'
+  test(`the explorer finds the mistake: ${mistake}`, () => {
+    const { failure } = explorer.explore(mistake, { preemptions: 0, random: 1000, seed, schedulesMax: 100_000 })
+    assert.match(String(failure?.message), /only the task that was running fails/)
+  })
 })

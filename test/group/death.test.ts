@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { createPrng } from '../../src/base/index.js'
-import { PercoreError } from '../../src/index.js'
-import { program, startGroup } from './start.js'
+import { ExecGroup, PercoreError } from '../../src/index.js'
+import { moduleWith, program, startGroup } from './start.js'
 
 const died = (error: unknown): error is PercoreError => error instanceof PercoreError && error.code === 'ERR_PERCORE_WORKER_DIED'
 
@@ -65,6 +65,26 @@ test('workers that keep dying lose nothing but the tasks that kill them', async 
   const audit = group.audit()
   assert.deepEqual(audit.problems, [])
   assert.ok(audit.blocks.out <= fatal, `${audit.blocks.out} blocks leaked by ${fatal} deaths`)
+})
+
+test('deaths within a descriptor of several numbers fail the numbers that kill, and each other one runs once', async () => {
+  const module = await moduleWith(`
+    export function step(n, ctx) {
+      Atomics.add(ctx.workerData, n, 1)
+      if (n % 3 === 0) process.exit(1)
+      return -n
+    }
+  `)
+  const count = 24
+  const runs = new Int32Array(new SharedArrayBuffer(4 * count))
+  const group = await ExecGroup.start(module, { workers: 1, workerData: runs })
+  const outcomes = await Promise.allSettled(Array.from({ length: count }, (_, n) => group.run('step', n)))
+  for (const [n, outcome] of outcomes.entries()) {
+    if (n % 3 !== 0) assert.deepEqual(outcome, { status: 'fulfilled', value: -n })
+    else assert.ok(outcome.status === 'rejected' && died(outcome.reason), `${n}: ${outcome.status}`)
+  }
+  assert.deepEqual([...runs], Array.from({ length: count }, () => 1))
+  await group.close()
 })
 
 test('a worker is replaced while the group is idle, and serves again', async () => {
