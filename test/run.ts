@@ -19,7 +19,7 @@ if (files.length === 0) {
   process.exit(1)
 }
 
-run({ files, concurrency: 1, timeout: 600_000 })
+run({ files, concurrency: 1, timeout: 240_000 })
   .on('test:fail', () => { process.exitCode = 1 })
   .compose(new spec())
   .pipe(process.stdout)

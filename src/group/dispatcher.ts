@@ -122,6 +122,7 @@ export class Dispatcher {
     const { i32, f64 } = fabric.words
     const all = Array.from({ length: workers }, (_, worker) => worker)
     const lanesAt = (way: Way): number[] => all.map((worker) => laneAt(fabric, worker, way))
+    const lookingAt = slotAt(0) + slotLayout.looking
     const doorbells = all.map((worker) => slotAt(worker + 1) + slotLayout.doorbell)
     this.#fabric = fabric
     this.#i32 = i32
@@ -174,7 +175,13 @@ export class Dispatcher {
       listens: () => this.router.active,
       coresAreShort: () => Math.min(this.inFlightTotal, this.workers) >= parts.cores,
       hold: (alive) => threads.hold(alive),
-      started: parts.busy,
+      started: () => {
+        i32[lookingAt] = 1
+        parts.busy()
+      },
+      stopped: () => {
+        i32[lookingAt] = 0
+      },
     })
     this.#submission = createSubmission({
       memory,

@@ -52,6 +52,8 @@ export const slotLayout = {
   threadId: 46,
   /** In slot 0, written plainly by it before it publishes tasks: how many calls listen to reports. */
   listening: 44,
+  /** In slot 0, written plainly by it: 1 while it looks for completions turn by turn. Advice for workers that have nothing to do: more is soon to come. */
+  looking: 47,
   /** Written with atomics by slot 0: 1 once it has sent this worker anything of nested calls. Until then the worker need not look. */
   nested: 21,
 } as const

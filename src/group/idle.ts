@@ -20,6 +20,9 @@ export type Idle = 'auto' | 'loop' | 'spin' | 'block'
 const spinUsMax = 15
 const spinUsMin = 0.5
 
+/** And while the caller looks for completions: when it has them it sends more, and it sleeps itself if they are long in coming. */
+const attendUsMax = 100
+
 /** Event-loop turns before parking there: about 1 µs each. */
 const emptyTurnsMax = 20
 
@@ -33,6 +36,8 @@ export interface IdleParts {
   readonly idle: Idle
   /** True when other threads need the cores that spinning would take. */
   readonly coresAreShort: boolean
+  /** Whether the caller looks for completions at this moment; no atomics. */
+  readonly callerLooks: () => boolean
   /** True while the event loop has anything of the user's to wait for. */
   readonly eventLoopIsBusy: () => boolean
   readonly isClosing: () => boolean
@@ -59,11 +64,14 @@ export interface Waking {
 }
 
 export function startTurning(parts: IdleParts): Waking {
-  const { loop, sleeper, idle, eventLoopIsBusy, isClosing, ran } = parts
+  const { loop, sleeper, idle, callerLooks, eventLoopIsBusy, isClosing, ran } = parts
   const mayBlock = idle !== 'loop'
   const spinCeiling = idle === 'block' || idle === 'loop' ? 0 : parts.coresAreShort && idle === 'auto' ? spinUsMax / 8 : spinUsMax
+  const mayAttend = idle === 'auto' && !parts.coresAreShort
   let spinUs = spinCeiling
   let emptyTurns = 0
+  /** Turns that did something since it last slept. */
+  let turnsAwake = 0
   let scheduled = false
   let turning = false
   let idling = false
@@ -76,19 +84,21 @@ export function startTurning(parts: IdleParts): Waking {
   }
 
   function spin(): boolean {
-    if (spinUs < spinUsMin) {
+    // Woken for one task, it may sit on the caller's core and would starve it.
+    const attendUs = mayAttend && turnsAwake > 1 ? attendUsMax : 0
+    if (spinUs < spinUsMin && (attendUs === 0 || !callerLooks())) {
       spinUs = Math.min(spinUsMin * 2, spinCeiling) // one short try next time, so that spinning can be learnt again
       return false
     }
-    const deadline = performance.now() + spinUs / 1000
-    do {
+    const start = performance.now()
+    for (let spunUs = 0; spunUs < spinUs || (spunUs < attendUs && callerLooks()); spunUs = (performance.now() - start) * 1000) {
       for (let i = 0; i < 32; i++) {
         if (loop.hasWork()) {
           spinUs = Math.min(spinCeiling, spinUs * 2)
           return true
         }
       }
-    } while (performance.now() < deadline)
+    }
     spinUs /= 2
     return false
   }
@@ -118,6 +128,7 @@ export function startTurning(parts: IdleParts): Waking {
         if (ran !== undefined) ran(count)
         setIdle(false)
         emptyTurns = 0
+        turnsAwake++
         needsTurn = true
         if (loop.outstanding() > 0 && budgetUs > stretchUsAsync) budgetUs = stretchUsAsync
         budgetUs -= loop.spentUs()
@@ -139,6 +150,7 @@ export function startTurning(parts: IdleParts): Waking {
           if (idle === 'spin') return again()
           parts.beforeBlock()
           sleeper.block()
+          turnsAwake = 0
           parts.afterBlock()
           budgetUs = stretchUsMax
           continue

@@ -35,8 +35,9 @@ export interface PollerParts {
   readonly hold: (alive: boolean) => void
   /** True when something may come although nothing is in flight. */
   readonly listens: () => boolean
-  /** Called when it begins to look. */
+  /** Called when it begins to look, and when it stops. */
   readonly started: () => void
+  readonly stopped: () => void
 }
 
 export class Poller {
@@ -74,11 +75,8 @@ export class Poller {
     this.#napped = false
     if (inFlight() === 0) {
       hold(false)
-      if (!this.#parts.listens()) this.polling = false
-      else if (sleeper.parkInLoop()) {
-        this.polling = false
-        this.#armed = true
-      } else setImmediate(this.#poll)
+      if (this.#parts.listens()) this.#sleep()
+      else this.#stop()
     } else if (this.#emptyTurns < emptyTurnsMax) {
       if (this.#emptyTurns >= this.#napAfter && coresAreShort()) {
         this.#napAfter = 1
@@ -88,10 +86,21 @@ export class Poller {
       setImmediate(this.#poll)
     } else {
       hold(true)
-      if (sleeper.parkInLoop()) {
-        this.polling = false
-        this.#armed = true
-      } else setImmediate(this.#poll)
+      this.#sleep()
     }
+  }
+
+  #sleep(): void {
+    if (!this.#parts.sleeper.parkInLoop()) {
+      setImmediate(this.#poll)
+      return
+    }
+    this.#armed = true
+    this.#stop()
+  }
+
+  #stop(): void {
+    this.polling = false
+    this.#parts.stopped()
   }
 }

@@ -68,6 +68,7 @@ async function main(brief: WorkerBrief): Promise<void> {
   const slot = slotAt(brief.worker + 1)
   const sendBell = (): void => say(0)
   const callersDoorbell = slotAt(0) + slotLayout.doorbell
+  const lookingAt = slotAt(0) + slotLayout.looking
   const heap = attachHeap({ buffer: brief.buffer, byteOffset: fabric.heapOffset })
   i32[slot + slotLayout.heapRecord] = heap.record
   const handles = new CarrierEnd(brief.port, -1)
@@ -164,6 +165,7 @@ async function main(brief: WorkerBrief): Promise<void> {
     loop: both,
     idle: brief.idle,
     coresAreShort: brief.coresAreShort,
+    callerLooks: () => i32[lookingAt] === 1,
     sleeper: new Sleeper(i32, slot + slotLayout.doorbell, () => loop.hasWork() || nested.hasWork() || isClosing()),
     eventLoopIsBusy,
     isClosing,
