@@ -173,6 +173,7 @@ export class Dispatcher {
       drain: () => this.#drain(),
       inFlight: () => this.inFlightTotal + this.router.inFlight,
       listens: () => this.router.active,
+      cores: parts.cores,
       coresAreShort: () => Math.min(this.inFlightTotal, this.workers) >= parts.cores,
       hold: (alive) => threads.hold(alive),
       started: () => {

@@ -23,6 +23,12 @@ const spinUsMin = 0.5
 /** And while the caller looks for completions: when it has them it sends more, and it sleeps itself if they are long in coming. */
 const attendUsMax = 100
 
+/**
+ * After work this thread leaves its stack before it blocks, so that what handlers left behind runs: ticks, microtasks, rejections. The
+ * immediates of one event-loop turn have that in common, and a turn costs 4 µs where cores are short. So many are made at a time.
+ */
+const breathsPerTurn = 8
+
 /** Event-loop turns before parking there: about 1 µs each. */
 const emptyTurnsMax = 20
 
@@ -34,8 +40,9 @@ export interface IdleParts {
   readonly loop: Loop
   readonly sleeper: Sleeper
   readonly idle: Idle
-  /** True when other threads need the cores that spinning would take. */
-  readonly coresAreShort: boolean
+  /** Cores, and workers that may want one: spinning takes from others when there are not more of those. */
+  readonly cores: number
+  readonly workers: number
   /** Whether the caller looks for completions at this moment; no atomics. */
   readonly callerLooks: () => boolean
   /** True while the event loop has anything of the user's to wait for. */
@@ -64,10 +71,11 @@ export interface Waking {
 }
 
 export function startTurning(parts: IdleParts): Waking {
-  const { loop, sleeper, idle, callerLooks, eventLoopIsBusy, isClosing, ran } = parts
+  const { loop, sleeper, idle, cores, callerLooks, eventLoopIsBusy, isClosing, ran } = parts
+  const coresAreShort = parts.workers >= cores
   const mayBlock = idle !== 'loop'
-  const spinCeiling = idle === 'block' || idle === 'loop' ? 0 : parts.coresAreShort && idle === 'auto' ? spinUsMax / 8 : spinUsMax
-  const mayAttend = idle === 'auto' && !parts.coresAreShort
+  const spinCeiling = idle === 'spin' ? spinUsMax : idle !== 'auto' || cores === 1 ? 0 : coresAreShort ? spinUsMax / 8 : spinUsMax
+  const mayAttend = idle === 'auto' && !coresAreShort
   let spinUs = spinCeiling
   let emptyTurns = 0
   /** Turns that did something since it last slept. */
@@ -75,12 +83,31 @@ export function startTurning(parts: IdleParts): Waking {
   let scheduled = false
   let turning = false
   let idling = false
-  let needsTurn = false
+  let needsBreath = false
+  let breaths = 0
+  let awaited = false
   let ended = false
 
   function again(): void {
     scheduled = true
     setImmediate(stretch)
+  }
+
+  /** Comes back before the event loop polls, if it can. */
+  function breathe(): void {
+    if (breaths > 0) {
+      scheduled = awaited = true
+      return
+    }
+    again()
+    for (; breaths < breathsPerTurn - 1; breaths++) setImmediate(breath).unref() // unref: the event loop is no busier for it
+  }
+
+  function breath(): void {
+    breaths--
+    if (!awaited) return
+    awaited = false
+    stretch()
   }
 
   function spin(): boolean {
@@ -129,7 +156,7 @@ export function startTurning(parts: IdleParts): Waking {
         setIdle(false)
         emptyTurns = 0
         turnsAwake++
-        needsTurn = true
+        needsBreath = true
         if (loop.outstanding() > 0 && budgetUs > stretchUsAsync) budgetUs = stretchUsAsync
         budgetUs -= loop.spentUs()
         if (budgetUs <= 0) return again()
@@ -142,9 +169,9 @@ export function startTurning(parts: IdleParts): Waking {
       }
       if (mayBlock && loop.outstanding() === 0) {
         if (spin()) continue
-        if (needsTurn) {
-          needsTurn = false
-          return again()
+        if (needsBreath) {
+          needsBreath = false
+          return breathe()
         }
         if (!eventLoopIsBusy()) {
           if (idle === 'spin') return again()

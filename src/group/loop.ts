@@ -14,7 +14,7 @@
 import type { Codec } from '../codec/index.js'
 import { type LaneReaders, laneReaders, laneWriters } from '../ring/index.js'
 import type { SharedHeap } from '../memory/index.js'
-import { cells, doubleCells, invariant, PercoreError } from '../base/index.js'
+import { cells, doubleCells, invariant, PercoreError, settled } from '../base/index.js'
 import { type Cancels, mayBeCalledOff, type Running } from './called-off.js'
 import { slotLayout } from './fabric.js'
 import type { Context, Handler } from './handlers.js'
@@ -149,7 +149,7 @@ export function createLoop(parts: LoopParts): Loop {
 
   function schedulePublish(): void {
     state[publishScheduled] = 1
-    queueMicrotask(publish)
+    void settled.then(publish)
   }
 
   /** `flags` say that the result is an array of many, see many.ts. */

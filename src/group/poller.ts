@@ -29,6 +29,7 @@ export interface PollerParts {
   /** Settles what has come back; returns how many. */
   readonly drain: () => number
   readonly inFlight: () => number
+  readonly cores: number
   /** True when the busy workers and this thread are more than the cores. */
   readonly coresAreShort: () => boolean
   /** Keeps the process alive, or no longer. */
@@ -46,11 +47,13 @@ export class Poller {
   polling = false
   #armed = false
   #emptyTurns = 0
-  #napAfter = emptyTurnsBeforeNap
-  #napped = false
+  readonly #napAfterMost: number
+  #napAfter: number
 
   constructor(parts: PollerParts) {
     this.#parts = parts
+    this.#napAfterMost = parts.cores === 1 ? 1 : emptyTurnsBeforeNap
+    this.#napAfter = this.#napAfterMost
   }
 
   /** Looks for completions from now on; only when not `polling`. */
@@ -69,20 +72,18 @@ export class Poller {
     if (!this.polling) return
     const { drain, inFlight, coresAreShort, hold, sleeper } = this.#parts
     if (drain() > 0) {
-      if (!this.#napped) this.#napAfter = emptyTurnsBeforeNap
       this.#emptyTurns = 0
-    } else this.#emptyTurns++
-    this.#napped = false
+      this.#napAfter = this.#napAfterMost
+    } else if (++this.#emptyTurns >= this.#napAfter && inFlight() > 0 && coresAreShort()) {
+      this.#napAfter = 1
+      sleeper.nap(napMs)
+      if (drain() > 0) this.#emptyTurns = 0
+    }
     if (inFlight() === 0) {
       hold(false)
       if (this.#parts.listens()) this.#sleep()
       else this.#stop()
     } else if (this.#emptyTurns < emptyTurnsMax) {
-      if (this.#emptyTurns >= this.#napAfter && coresAreShort()) {
-        this.#napAfter = 1
-        this.#napped = true
-        sleeper.nap(napMs)
-      }
       setImmediate(this.#poll)
     } else {
       hold(true)

@@ -6,7 +6,7 @@
  *
  * Closures over constants, as the worker's loop is, and for the same reason.
  */
-import { cells, invariant } from '../base/index.js'
+import { cells, invariant, settled } from '../base/index.js'
 import { type LaneWriters, ring } from '../ring/index.js'
 import { count, type Ledger } from './ledger.js'
 import * as packed from './packed.js'
@@ -148,7 +148,7 @@ export function createSubmission(parts: SubmissionParts): Submission {
   function endTurnSoon(): void {
     if (state[endScheduled] !== 0) return
     state[endScheduled] = 1
-    queueMicrotask(endTurn)
+    void settled.then(endTurn)
   }
 
   function endTurn(): void {

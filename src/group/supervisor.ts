@@ -32,7 +32,9 @@ export interface SupervisorOptions {
   readonly mainNames: readonly string[]
   readonly workerData: unknown
   readonly idle: Idle
-  readonly coresAreShort: boolean
+  readonly cores: number
+  /** As many as there may be. */
+  readonly workers: number
   readonly recycle: RecycleAfter
   readonly meters: SharedArrayBuffer
   readonly threads: ThreadSettings
@@ -203,7 +205,8 @@ export class Supervisor {
       mainNames: this.#options.mainNames,
       workerData: this.#options.workerData,
       idle: this.#options.idle,
-      coresAreShort: this.#options.coresAreShort,
+      cores: this.#options.cores,
+      workers: this.#options.workers,
       recycle: this.#options.recycle,
       meters: this.#options.meters,
       traits: this.#options.threads.traitsOf(worker),

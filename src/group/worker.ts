@@ -39,7 +39,8 @@ export interface WorkerBrief {
   readonly mainNames: readonly string[]
   readonly workerData: unknown
   readonly idle: Idle
-  readonly coresAreShort: boolean
+  readonly cores: number
+  readonly workers: number
   readonly recycle: RecycleAfter
   readonly traits: ThreadTraits
   /** For values that hold handles: see carrier.ts. */
@@ -164,7 +165,8 @@ async function main(brief: WorkerBrief): Promise<void> {
   const waking = startTurning({
     loop: both,
     idle: brief.idle,
-    coresAreShort: brief.coresAreShort,
+    cores: brief.cores,
+    workers: brief.workers,
     callerLooks: () => i32[lookingAt] === 1,
     sleeper: new Sleeper(i32, slot + slotLayout.doorbell, () => loop.hasWork() || nested.hasWork() || isClosing()),
     eventLoopIsBusy,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { startGroup } from './start.js'
 
 test('asynchronous tasks make progress while synchronous ones keep the worker busy', async () => {
@@ -21,10 +22,16 @@ test('a thousand tasks sleep at the same time on one worker', async () => {
   assert.deepEqual(values, Array.from({ length: 1000 }, (_, i) => i))
 })
 
-test('a microtask that a handler leaves behind runs although the worker then blocks', async () => {
-  await using group = await startGroup({ workers: 1 })
-  await group.run('leaveMicrotask')
-  while (await group.run('microtasks') === 0);
+test('what a handler leaves behind runs before the worker blocks: microtasks, ticks, unhandled rejections', async () => {
+  for (const idle of ['auto', 'block'] as const) {
+    const left = new Int32Array(new SharedArrayBuffer(12))
+    await using group = await startGroup({ workers: 1, idle, workerData: left })
+    for (let i = 1; i <= 40; i++) { // more often than once round the breaths of a turn
+      await group.run('leaveBehind')
+      for (const deadline = performance.now() + 5000; left.some((count) => count < i) && performance.now() < deadline;) await sleep(0.1)
+      assert.deepEqual([...left], [i, i, i], `${idle}, call ${i}`)
+    }
+  }
 })
 
 test('timers of a handler run while it waits', async () => {

@@ -7,8 +7,6 @@ class Unprocessable extends TypeError {
   code = 'E_ROW'
 }
 
-let microtasks = 0
-
 const handlers = defineHandlers({
   echo: (value: unknown) => value,
   double: (n: number) => n * 2,
@@ -88,13 +86,14 @@ const handlers = defineHandlers({
     for (;;) hoard.push(Array.from({ length: 10_000 }, (_, i) => ({ i })))
   },
   uncloneable: () => () => {},
-  /** Leaves a microtask behind without waiting for it. */
-  leaveMicrotask() {
-    void Promise.resolve().then(() => {
-      microtasks++
-    })
+  /** Leaves a chain of microtasks, a tick and an unhandled rejection behind, without waiting for them; counts them in `workerData`. */
+  leaveBehind(_: undefined, ctx) {
+    const log = ctx.workerData as Int32Array
+    void Promise.resolve().then(() => {}).then(() => {}).then(() => log[0]++)
+    process.nextTick(() => log[1]++)
+    process.removeAllListeners('unhandledRejection').once('unhandledRejection', () => log[2]++)
+    void Promise.reject(new Error('left behind'))
   },
-  microtasks: () => microtasks,
   ticks(ms: number) {
     let count = 0
     const timer = setInterval(() => count++, 1)
