@@ -4,9 +4,13 @@
  *
  * The invariant: nothing here knows which pool called it.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Gives the payload back. */
 export const echo = (value: unknown): unknown => value
+
+/** Gives a number that is not above 0 back; sleeps so many milliseconds for another. */
+export const doze = (value: number): number | Promise<number> => value > 0 ? sleep(value, value) : value
 
 /** Busy for `iterations` steps of a linear congruential generator, each waiting for the one before; the result keeps the loop alive. */
 export function spin(iterations: number): number {

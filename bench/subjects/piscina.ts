@@ -19,7 +19,7 @@ export const piscinaTuned: PoolSubject = {
   subject: 'piscina-tuned',
   needs: 'piscina',
   start: ({ workers, handler }) =>
-    startPiscina({ minThreads: workers, maxThreads: workers, name: handler, concurrentTasksPerWorker: 64, recordTiming: false }),
+    startPiscina({ minThreads: workers, maxThreads: workers, name: handler, concurrentTasksPerWorker: 128, recordTiming: false }),
 }
 
 async function startPiscina(options: object): ReturnType<PoolSubject['start']> {

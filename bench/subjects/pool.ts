@@ -6,8 +6,8 @@
  */
 import type { Contender } from '../harness/contract.js'
 
-/** The handlers of `bench/handlers.ts`. */
-export type HandlerName = 'echo' | 'spin'
+/** The handlers of `bench/handlers.ts`. Raw `postMessage` answers in the order of the questions, and so has none that sleeps. */
+export type HandlerName = 'echo' | 'spin' | 'doze'
 
 export interface PoolOptions {
   readonly workers: number

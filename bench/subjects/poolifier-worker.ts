@@ -1,6 +1,8 @@
 /** The worker script of poolifier: the handlers of everybody else, by name. Worker thread. */
 import { ThreadWorker } from 'poolifier'
-import { echo, spin } from '../handlers.js'
+import { doze, echo, spin } from '../handlers.js'
 
 /** It finds the pool by itself; exported because its makers do so. */
-export const worker: ThreadWorker<unknown, unknown> = new ThreadWorker({ echo, spin: (iterations: unknown) => spin(Number(iterations)) })
+export const worker: ThreadWorker<unknown, unknown> = new ThreadWorker({
+  echo, spin: (iterations: unknown) => spin(Number(iterations)), doze: async (value: unknown) => doze(Number(value)),
+})

@@ -3,6 +3,6 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { echo, spin } from '../handlers.js'
 import type { HandlerName } from './pool.js'
 
-const handlers: Record<HandlerName, (value: never) => unknown> = { echo, spin }
-const handler = handlers[workerData as HandlerName] as (value: unknown) => unknown
+const handlers: Record<Exclude<HandlerName, 'doze'>, (value: never) => unknown> = { echo, spin }
+const handler = handlers[workerData as keyof typeof handlers] as (value: unknown) => unknown
 parentPort?.on('message', (values: unknown[]) => parentPort?.postMessage(values.map((value) => handler(value))))

@@ -1,5 +1,5 @@
 /** The worker script of workerpool: the handlers of everybody else, registered. Worker thread. */
 import workerpool from 'workerpool'
-import { echo, spin } from '../handlers.js'
+import { doze, echo, spin } from '../handlers.js'
 
-workerpool.worker({ echo, spin })
+workerpool.worker({ doze, echo, spin })
