@@ -21,6 +21,7 @@ import type { Codec } from '../codec/index.js'
 import type { LaneConsumer, LaneProducer } from '../ring/index.js'
 import { isThenable } from './coroutines.js'
 import type { Context, Handler } from './handlers.js'
+import type { Loop } from './loop.js'
 import { descriptor } from './task.js'
 
 /** Descriptors of a lane for nested calls, either way. */
@@ -105,6 +106,11 @@ export class Nested {
   /** With an atomic load. What waits for room is work too: nobody tells when there is some. */
   hasWork(): boolean {
     return this.#unsent.length > 0 || this.#parts.down.poll() > 0
+  }
+
+  /** Something waits for room. */
+  get waits(): boolean {
+    return this.#unsent.length > 0
   }
 
   /** Handlers whose promise has not settled, and what has not been sent. */
@@ -254,6 +260,24 @@ export class Nested {
         answer(nestedKind.failed, error)
       },
     )
+  }
+}
+
+/**
+ * The worker's loop with what comes of nested calls. `openAt` is the word that is 1 once the group's thread has sent this one anything: before that, and
+ * before anything waits here for room, a turn costs no more than without. That word says nothing about whether it may sleep.
+ */
+export function withNested(loop: Loop, nested: Nested, i32: Int32Array, openAt: number): Loop {
+  const mayHaveWork = (): boolean => i32[openAt] !== 0 || nested.waits
+  return {
+    ...loop,
+    turn: (budgetUs) => {
+      const count = loop.turn(budgetUs)
+      return mayHaveWork() ? count + nested.turn() : count
+    },
+    spentUs: () => loop.spentUs() + nested.spentUs,
+    hasWork: () => loop.hasWork() || (mayHaveWork() && nested.hasWork()),
+    outstanding: () => loop.outstanding() + nested.outstanding,
   }
 }
 

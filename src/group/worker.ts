@@ -17,9 +17,9 @@ import { createFatigue, type RecycleAfter } from './fatigue.js'
 import { dispose, initialise } from './hooks.js'
 import { type Idle, startTurning } from './idle.js'
 import { loadHandlers } from './load.js'
-import { createLoop, type Loop } from './loop.js'
+import { createLoop } from './loop.js'
 import { Meter } from './meter.js'
-import { Nested, nestedCapacity } from './nested.js'
+import { Nested, nestedCapacity, withNested } from './nested.js'
 import { reportCapacity, ReportSender } from './reports.js'
 import { StreamSources } from './stream-source.js'
 import { tableOf } from './table.js'
@@ -144,17 +144,7 @@ async function main(brief: WorkerBrief): Promise<void> {
       isNested = nested
     },
   })
-  const nestedAt = slot + slotLayout.nested
-  const both: Loop = {
-    ...loop,
-    turn: (budgetUs) => {
-      const count = loop.turn(budgetUs)
-      return i32[nestedAt] === 0 ? count : count + nested.turn()
-    },
-    spentUs: () => loop.spentUs() + nested.spentUs,
-    hasWork: () => loop.hasWork() || (i32[nestedAt] !== 0 && nested.hasWork()),
-    outstanding: () => loop.outstanding() + nested.outstanding,
-  }
+  const both = withNested(loop, nested, i32, slot + slotLayout.nested)
 
   const isClosing = (): boolean => shared.load(i32, slot + slotLayout.state) === slotState.closing
   const idleMsAt = (slot + slotLayout.idleMs) / 2

@@ -36,6 +36,7 @@ const module = await moduleWith(`
   export const reverse = (block) => { block.bytes[0] = 8; return block }
   export const later = async ({ ms, value }, ctx) => { await sleep(ms); return ctx.group.run('echo', value) }
   export const together = async (count, ctx) => (await Promise.all(Array.from({ length: count }, (_, i) => ctx.group.run('asleep', i)))).length
+  export const barrier = async (count, ctx) => (await Promise.all(Array.from({ length: count }, () => ctx.group.main('barrier', count)))).length
   export const asleep = async (value) => { await sleep(30); return value }
   export const exit = () => process.exit(1)
   export const report = (value, ctx) => ctx.report(value)
@@ -47,11 +48,19 @@ interface Nesting {
 }
 
 const noted: unknown[] = []
+let arrived: (() => void)[] = []
 const main = {
   add: ([a, b]: readonly [number, number]) => a + b,
   later: async (value: unknown) => value,
   fail: (message: string) => { throw new TypeError(message) },
   note: (value: unknown) => { noted.push(value) },
+  /** Answers nobody until so many have called. */
+  barrier: (count: number) => new Promise<void>((resolve) => {
+    arrived.push(resolve)
+    if (arrived.length < count) return
+    for (const go of arrived) go()
+    arrived = []
+  }),
   uncloneable: () => () => undefined,
 }
 
@@ -119,6 +128,11 @@ test('handlers that wait for each other in circles go on although everything is 
 test('more answers than have room, all given by one timer, wake a worker that sleeps in its event loop', async () => {
   await using group = await start({ workers: 2 })
   assert.equal(await group.run('together', 1000), 1000)
+})
+
+test('calls that found no room are sent although the first answer waits for them', async () => {
+  await using group = await start({ workers: 1 })
+  assert.equal(await group.run('barrier', 300), 300)
 })
 
 test('a call that nobody awaits is made all the same, also when the group closes at once', async () => {
