@@ -225,7 +225,12 @@ export class Nested {
     const { codec } = this.#parts
     if (kind === nestedKind.task) return this.#start(head & 0xffff, tag, at, task, generation)
     if (this.#calls.get(task)?.generation !== generation) return codec.release(tag, at + descriptor.payload)
-    const value = codec.decode(tag, at + descriptor.payload)
+    let value: unknown
+    try {
+      value = codec.decode(tag, at + descriptor.payload)
+    } catch (error) {
+      return this.#settle(task, generation, (call) => call.reject(error)) // what another thread could send need not be what this one can rebuild
+    }
     this.#settle(task, generation, kind === nestedKind.done ? (call) => call.resolve(value) : (call) => call.reject(value))
   }
 

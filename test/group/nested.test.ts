@@ -38,6 +38,7 @@ const module = await moduleWith(`
   export const together = async (count, ctx) => (await Promise.all(Array.from({ length: count }, (_, i) => ctx.group.run('asleep', i)))).length
   export const barrier = async (count, ctx) => (await Promise.all(Array.from({ length: count }, () => ctx.group.main('barrier', count)))).length
   export const asleep = async (value) => { await sleep(30); return value }
+  export const own = () => { const error = new Error('circle'); error.cause = error; return error }
   export const exit = () => process.exit(1)
   export const report = (value, ctx) => ctx.report(value)
   export const reportThrough = (value, ctx) => ctx.group.run('report', value)
@@ -84,6 +85,12 @@ test('errors come back as they were thrown; unknown names and what cannot be clo
   await assert.rejects(group.run('callMain', { name: 'nobody' }), code('ERR_PERCORE_NO_SUCH_HANDLER'))
   await assert.rejects(group.run('callMain', { name: 'fail', value: 'here' }), (error) => error instanceof TypeError && error.message === 'here')
   assert.equal(await group.run('ask', 1), 1)
+})
+
+test('an answer that cannot be rebuilt where it is awaited fails its call, and the worker lives', async () => {
+  await using group = await start({ workers: 1 })
+  await assert.rejects(group.run('call', { name: 'own' }), code('ERR_PERCORE_NOT_CLONEABLE'))
+  assert.equal(group.stats().workers[0].restarts, 0)
 })
 
 test("a handler calls the group's thread", async () => {
