@@ -166,7 +166,7 @@ export class Dispatcher {
     const completions = laneReaders(i32, lanesAt('fromWorker'), laneCapacity)
     this.#completion = createCompletion({ memory, slab: this.#slab, ledger: this.#ledger, lanes: completions })
     const hasCompletions = (): boolean => all.some((worker) => completions.poll(worker) > 0) || this.reports.hasWork()
-    this.#sleeper = new Sleeper(i32, slotAt(0) + slotLayout.doorbell, hasCompletions)
+    this.#sleeper = new Sleeper(i32, slotAt(0) + slotLayout.doorbell, () => hasCompletions() || this.#hearOfNested())
     this.#maySpin = Math.min(workers, parts.cores) < parts.cores
     this.#poller = new Poller({
       sleeper: new Sleeper(i32, slotAt(0) + slotLayout.doorbell, () => hasCompletions() || this.router.hasWork()),
@@ -351,6 +351,7 @@ export class Dispatcher {
       return worker !== anyWorker && this.#ledger.credits[worker] > 0
     }
     const drain = (): number => {
+      if (this.#hearOfNested()) this.router.runDue() // no microtask will
       const settled = this.#drain()
       if (settled > 0) this.#submission.endTurn() // calls that were let in, or made by callbacks: no microtask will publish them
       return settled
@@ -421,6 +422,12 @@ export class Dispatcher {
   nested(): void {
     this.router.active = true
     this.wake()
+  }
+
+  /** What `nested` is told by a message, looked for where none gets in: whether anything is to be done for nested calls. */
+  #hearOfNested(): boolean {
+    if (!this.router.active && shared.load(this.#i32, slotAt(0) + slotLayout.called) === 1) this.router.active = true
+    return this.router.hasWork()
   }
 
   #isIdle(): boolean {

@@ -56,6 +56,8 @@ export const slotLayout = {
   looking: 47,
   /** Written with atomics by slot 0: 1 once it has sent this worker anything of nested calls. Until then the worker need not look. */
   nested: 21,
+  /** In slot 0, written with atomics by workers: 1 once one of them has made a nested call. For a caller that waits on the spot, where no message gets in. */
+  called: 22,
 } as const
 
 /** In `heapRecord`: this thread holds none. */

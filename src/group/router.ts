@@ -72,6 +72,8 @@ export class Router {
   readonly #load: number[]
   readonly #opened: boolean[] = []
   #last = 0
+  /** Calls for this thread that have been taken and not started. */
+  #due: (() => void)[] = []
 
   constructor(parts: RouterParts) {
     this.#parts = parts
@@ -94,6 +96,7 @@ export class Router {
   /** With an atomic load of each lane. */
   hasWork(): boolean {
     if (!this.active) return false
+    if (this.#due.length > 0) return true
     return this.#held.some((queue) => queue.length > 0) || this.#parts.ups.some((lane) => lane.poll() > 0) // nobody tells when there is room
   }
 
@@ -281,6 +284,13 @@ export class Router {
     }
   }
 
+  /** Starts what workers want of this thread: in a microtask, unless this thread waits on the spot. */
+  readonly runDue = (): void => {
+    const due = this.#due
+    this.#due = []
+    for (const start of due) start()
+  }
+
   /** Not from within the drain: the function is the user's, and may call the group. */
   #runHere(id: number, head: number, at: number): void {
     let value: never
@@ -290,7 +300,8 @@ export class Router {
       return this.#answer(id, nestedKind.failed, error)
     }
     const fn = this.#parts.main[head & 0xffff]
-    queueMicrotask(() => {
+    if (this.#due.length === 0) queueMicrotask(this.runDue)
+    this.#due.push(() => {
       try {
         const result = fn(value)
         if (!isThenable(result)) return this.#answer(id, nestedKind.done, result)

@@ -139,7 +139,10 @@ async function main(brief: WorkerBrief): Promise<void> {
     context,
     ringCaller: () => ringCaller(true),
     keepTurning: () => waking.keepTurning(),
-    announce: () => say({ nested: true }),
+    announce: () => {
+      shared.store(i32, slotAt(0) + slotLayout.called, 1)
+      say({ nested: true })
+    },
     starting: (nested) => {
       isNested = nested
     },

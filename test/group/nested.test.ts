@@ -142,6 +142,18 @@ test('calls that found no room are sent although the first answer waits for them
   assert.equal(await group.run('barrier', 300), 300)
 })
 
+test('handlers call each other, and this thread, while runSync waits on the spot', async () => {
+  await using group = await start({ workers: 2 })
+  const limit = { timeoutMs: 20_000 }
+  assert.equal(group.runSync('ask', 'first', limit), 'first')
+  assert.equal(group.runSync('deep', 20, limit), 20)
+  assert.equal(group.runSync('callMain', { name: 'add', value: [1, 2] }, limit), 3)
+  const startMs = performance.now()
+  for (let i = 0; i < 200; i++) assert.equal(group.runSync('ask', i, limit), i)
+  assert.ok(performance.now() - startMs < 10_000, 'a call that comes while this thread goes to sleep wakes it')
+  assert.equal(await group.run('deep', 20), 20)
+})
+
 test('a call that nobody awaits is made all the same, also when the group closes at once', async () => {
   const group = await start()
   noted.length = 0
