@@ -60,6 +60,8 @@ export interface IdleParts {
   readonly afterBlock: () => void
   /** Called once, when the group closes and nothing is left. */
   readonly closed: () => void
+  /** Instead of {@link emptyTurnsMax}: fewer, where every step is explored. */
+  readonly turns?: number
 }
 
 /** What brings a thread back that has gone to sleep in its event loop. */
@@ -76,6 +78,7 @@ export function startTurning(parts: IdleParts): Waking {
   const mayBlock = idle !== 'loop'
   const spinCeiling = idle === 'spin' ? spinUsMax : idle !== 'auto' || cores === 1 ? 0 : coresAreShort ? spinUsMax / 8 : spinUsMax
   const mayAttend = idle === 'auto' && !coresAreShort
+  const turnsMax = parts.turns ?? emptyTurnsMax
   let spinUs = spinCeiling
   let emptyTurns = 0
   /** Turns that did something since it last slept. */
@@ -183,7 +186,7 @@ export function startTurning(parts: IdleParts): Waking {
           continue
         }
       }
-      if (++emptyTurns <= emptyTurnsMax) return again()
+      if (++emptyTurns <= turnsMax) return again()
       parts.beforeSleep()
       if (!sleeper.parkInLoop()) again()
       return

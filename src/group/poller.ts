@@ -39,6 +39,8 @@ export interface PollerParts {
   /** Called when it begins to look, and when it stops. */
   readonly started: () => void
   readonly stopped: () => void
+  /** Instead of {@link emptyTurnsMax}: fewer, where every step is explored. */
+  readonly turns?: number
 }
 
 export class Poller {
@@ -49,11 +51,13 @@ export class Poller {
   #emptyTurns = 0
   readonly #napAfterMost: number
   #napAfter: number
+  readonly #turnsMax: number
 
   constructor(parts: PollerParts) {
     this.#parts = parts
     this.#napAfterMost = parts.cores === 1 ? 1 : emptyTurnsBeforeNap
     this.#napAfter = this.#napAfterMost
+    this.#turnsMax = parts.turns ?? emptyTurnsMax
   }
 
   /** Looks for completions from now on; only when not `polling`. */
@@ -83,7 +87,7 @@ export class Poller {
       hold(false)
       if (this.#parts.listens()) this.#sleep()
       else this.#stop()
-    } else if (this.#emptyTurns < emptyTurnsMax) {
+    } else if (this.#emptyTurns < this.#turnsMax) {
       setImmediate(this.#poll)
     } else {
       hold(true)

@@ -41,12 +41,14 @@ const notesAt = currentAt + stepsMax
 const errorsAt = notesAt + maxThreads * notesMax
 export const controlWords: number = errorsAt + (maxThreads * errorBytesMax) / 4
 
-/** An option is a small number: run thread t, let the sleep of t time out, or kill t. Masks of options have a bit for each. */
+/** An option is a small number: run thread t, let the sleep of t time out, kill t, or tell it old news. Masks of options have a bit for each. */
 export const timeOut = 8
 export const kill = 16
+export const stale = 20
+export const optionsMax: number = stale + maxThreads
 const anyRun = 0xff
 const anyLife = 0xffff
-const letters = '0123----tuvw----klmn'
+const letters = '0123----tuvw----klmnopqr'
 
 export const showSchedule = (options: readonly number[]): string => options.map((option) => letters[option]).join('')
 export const parseSchedule = (text: string): number[] => [...text].map((letter) => letters.indexOf(letter))
@@ -104,8 +106,9 @@ export function defaultOption(mask: number, current: number): number {
   return 31 - Math.clz32(mask & -mask)
 }
 
-/** What an option costs: a forced switch or an early time-out is one preemption, all else is free. */
+/** What an option costs: a forced switch, an early time-out or old news is one preemption, all else is free. */
 export function optionCost(option: number, mask: number, current: number): number {
+  if (option >= stale) return 1
   if (option >= kill) return 0
   if (option >= timeOut) return (mask & anyRun) === 0 ? 0 : 1
   return option !== current && (mask & (1 << current)) !== 0 ? 1 : 0
@@ -141,7 +144,7 @@ function randomOption(c: Int32Array, mask: number, usual: number): number {
   x ^= x >>> 17
   x ^= x << 5
   c[at.random] = x
-  const option = (x >>> 8) % 20
+  const option = (x >>> 8) % (mask < 1 << stale ? stale : optionsMax)
   const rare = option >= timeOut && (x & 0x70) !== 0
   return (x & 0x80) !== 0 && (mask & (1 << option)) !== 0 && !rare ? option : usual
 }

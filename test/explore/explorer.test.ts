@@ -45,6 +45,14 @@ void describe('the explorer', () => {
     assert.match(explorer.explore('plain update', { preemptions: 0 }).failure?.message ?? '', /data race: the plain write of word 0/)
   })
 
+  test('lets a hint be old news, later than newer ones too, until the reader knows better', () => {
+    assert.equal(explorer.explore('a hint', all).failure, undefined)
+    const told = [...seen].map((line) => line.split(' ').map(Number))
+    for (const start of ['0 0', '1 1', '0 2', '2 0', '2 2']) assert.ok([...seen].some((line) => line.startsWith(start)), `${start} is seen`)
+    for (const [, , knows, last] of told) assert.ok(knows === 0 || last === 2, 'who knows of the write behind it reads the last value')
+    assert.ok(told.some(([, , knows, last]) => knows === 0 && last === 0))
+  })
+
   test('calls a wait that nobody ends a failure, and says where it waits', () => {
     const { failure } = explorer.explore('wait without a notify', all)
     assert.equal(failure?.message, 'stuck: thread 0 is waiting at word 0, thread 1 is ended')

@@ -8,8 +8,8 @@
 import { Worker } from 'node:worker_threads'
 import { createPrng, type Words, wordsOf } from '../../src/base/index.js'
 import {
-  at, choose, controlWords, currentThread, chosenOption, defaultOption, director, enabledMask, errorByteAt, isEnded, kill, maxThreads,
-  noteAt, notesMax, of, optionCost, optionsNow, outcome, parseSchedule, prefixOption, showSchedule, status, stepsMax, threadAt,
+  at, choose, controlWords, currentThread, chosenOption, defaultOption, director, enabledMask, errorByteAt, isEnded, maxThreads,
+  noteAt, notesMax, of, optionCost, optionsMax, optionsNow, outcome, parseSchedule, prefixOption, showSchedule, status, stepsMax, threadAt,
 } from './control.js'
 import { Races, raceWords } from './races.js'
 import type { Scenario } from './scenario.js'
@@ -132,7 +132,7 @@ export class Explorer {
       const current = c[currentThread(step)]
       const chosen = c[chosenOption(step)]
       const rest: number[] = []
-      for (let option = 0; option < kill + maxThreads; option++) {
+      for (let option = 0; option < optionsMax; option++) {
         if ((mask & (1 << option)) === 0 || option === defaultOption(mask, current)) continue
         if (spent + optionCost(option, mask, current) <= preemptions) rest.push(option)
       }
@@ -148,7 +148,7 @@ export class Explorer {
     const c = this.#c
     this.#words.i32.fill(0, 0, scenario.words)
     scenario.setup?.(this.#words)
-    Races.reset(this.#clocks)
+    Races.reset(this.#clocks, scenario.hints?.map((word) => [word, this.#words.i32[word]]))
     for (let t = 0; t < maxThreads; t++) for (const word of Object.values(of)) c[threadAt(t) + word] = 0
     c[at.scenario] = Object.keys(this.#scenarios).indexOf(name)
     c[at.threads] = scenario.threads.length

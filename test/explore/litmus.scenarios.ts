@@ -83,6 +83,27 @@ export const scenarios: Record<string, Scenario> = {
     threads: [(stage) => { while (shared.load(stage.i32, x) === 0) stage.pause() }],
     check: () => {},
   },
+  'a hint': {
+    words: 16,
+    hints: [x],
+    threads: [
+      ({ i32 }) => {
+        shared.store(i32, x, 1)
+        i32[x] = 2
+        shared.store(i32, y, 1)
+      },
+      (stage) => {
+        const first = stage.i32[x]
+        const second = stage.i32[x]
+        const knows = shared.load(stage.i32, y)
+        stage.note(first)
+        stage.note(second)
+        stage.note(knows)
+        stage.note(stage.i32[x])
+      },
+    ],
+    check: ({ notes }) => { seen.add(notes[1].join(' ')) },
+  },
   death: {
     words: 16,
     mortal: [0],

@@ -5,6 +5,9 @@
  *
  * Vector clocks, as in DJIT⁺ (Pozniansky and Schuster, 2003): an atomic write passes on what its thread knows, an atomic
  * read of that word learns it. A word written both ways by design (recovery, once its owner has been joined) is fine if ordered.
+ *
+ * Of hints, which are read plainly while they are written, every value is kept: by the memory model a plain read may give any that was not
+ * overwritten by one the reader knows of.
  */
 import { maxThreads } from './control.js'
 
@@ -22,8 +25,15 @@ const wordsPerWord = carriedAt + maxThreads
 const runAt = maxThreads * maxThreads
 const watchedAt = runAt + 1
 
+/** Behind the watched words, of each hint: its word and how many values it has had; then each value, who wrote it and when. */
+const hintsMax = 8
+const valuesMax = 64
+const valuesAt = 2
+const wordsPerHint = valuesAt + 3 * valuesMax
+const nobody = -1
+
 /** Words needed to watch that many words. */
-export const raceWords = (watched: number): number => watchedAt + watched * wordsPerWord
+export const raceWords = (watched: number): number => watchedAt + watched * wordsPerWord + hintsMax * wordsPerHint
 
 export class Races {
   readonly #clocks: Int32Array
@@ -34,8 +44,13 @@ export class Races {
     this.#thread = thread
   }
 
-  /** Forgets everything: all threads start knowing the set-up. */
-  static reset(clocks: Int32Array): void {
+  /** Forgets everything: all threads start knowing the set-up. Hints are given with their values. */
+  static reset(clocks: Int32Array, hints: readonly (readonly [word: number, value: number])[] = []): void {
+    if (hints.length > hintsMax) throw new Error(`a scenario has ${hints.length} hints; at most ${hintsMax} are possible`)
+    for (let hint = 0; hint < hintsMax; hint++) {
+      const [word, value] = hints[hint] ?? [nobody, 0]
+      clocks.set([word, 1, value, nobody, 0], hintAt(clocks, hint))
+    }
     clocks.fill(0, 0, runAt)
     clocks[runAt]++ // so that each word is cleared when it is first touched
     for (let t = 0; t < maxThreads; t++) clocks[t * maxThreads + t] = 1
@@ -55,6 +70,40 @@ export class Races {
     }
     c[base + kind * maxThreads + this.#thread] = c[mine + this.#thread]
     if (kind === access.atomicRead) this.#learn(this.#baseOf(word) + carriedAt)
+  }
+
+  isHint(word: number): boolean {
+    return this.#hintOf(word) >= 0
+  }
+
+  /** To be called after every write of a word that may be a hint. */
+  noteValue(word: number, value: number): void {
+    const at = this.#hintOf(word)
+    if (at < 0) return
+    const c = this.#clocks
+    const count = c[at + 1]++
+    if (count === valuesMax) throw new Error(`a hint is written more than ${valuesMax} times`)
+    c.set([value, this.#thread, c[this.#thread * maxThreads + this.#thread]], at + valuesAt + 3 * count)
+  }
+
+  /** The oldest value that a plain read of a hint may give: the last that this thread knows of. */
+  oldNews(word: number): number {
+    const c = this.#clocks
+    const at = this.#hintOf(word) + valuesAt
+    for (let entry = c[at - 1] - 1; ; entry--) {
+      const [value, writer, when] = c.subarray(at + 3 * entry, at + 3 * entry + 3)
+      if (writer === nobody || c[this.#thread * maxThreads + writer] >= when) return value
+    }
+  }
+
+  #hintOf(word: number): number {
+    if (word < 0) return -1
+    for (let hint = 0; hint < hintsMax; hint++) {
+      const at = hintAt(this.#clocks, hint)
+      if (this.#clocks[at] === word) return at
+      if (this.#clocks[at] === nobody) break
+    }
+    return -1
   }
 
   /** An atomic write hands on everything this thread has seen. A read-modify-write also learns what the word carried. */
@@ -91,4 +140,8 @@ export class Races {
     c[base] = c[runAt]
     return base
   }
+}
+
+function hintAt(clocks: Int32Array, hint: number): number {
+  return clocks.length - (hintsMax - hint) * wordsPerHint
 }

@@ -11,6 +11,11 @@ export interface Scenario {
   readonly threads: readonly ((stage: Stage) => void)[]
   /** Threads that may be killed, one per schedule, before any of their steps and plain stores. */
   readonly mortal?: readonly number[]
+  /**
+   * Words that are read plainly as advice while another thread writes them: no races, but each access is a point, and the reader may be told the
+   * newest value or the oldest that it does not know to be overwritten.
+   */
+  readonly hints?: readonly number[]
   /** Prepares the memory, before the threads start. */
   setup?(words: Words): void
   /** Throws when the outcome is wrong. Called when all threads have ended. */

@@ -9,7 +9,7 @@
  */
 import { type Seam, shared, type Words } from '../../src/base/index.js'
 import {
-  at, choose, director, isEnded, kill, killOption, noteAt, notesMax, of, optionsNow, status, threadAt, timeOut, writesOfOthers,
+  at, choose, director, isEnded, kill, killOption, noteAt, notesMax, of, optionsNow, stale, status, threadAt, timeOut, writesOfOthers,
 } from './control.js'
 import { access, type Access, type Races } from './races.js'
 import type { Stage } from './scenario.js'
@@ -163,6 +163,7 @@ export class Turnstile implements Stage {
 
   #write(words: Int32Array, index: number, alsoReads: boolean, act: (raw: Int32Array) => number): number {
     const old = act(this.#at(words, index, access.atomicWrite))
+    this.#races.noteValue(this.#word(words, index), Atomics.load(this.#rawOf(words), index))
     this.#races.pass(this.#word(words, index), alsoReads)
     this.#c[this.#base + of.writes]++
     return old
@@ -173,6 +174,7 @@ export class Turnstile implements Stage {
     const old = Atomics.compareExchange(raw, index, expected, value)
     if (old === expected) {
       this.#races.access(this.#word(words, index), access.atomicWrite)
+      this.#races.noteValue(this.#word(words, index), value)
       this.#races.pass(this.#word(words, index), true)
       this.#c[this.#base + of.writes]++
     }
@@ -206,6 +208,15 @@ export class Turnstile implements Stage {
     return woken
   }
 
+  /** A plain read of a hint is a point, and may give what was there before writes that this thread knows nothing of. */
+  #readHint(word: number, words: Int32Array): number {
+    this.step()
+    const old = this.#races.oldNews(word)
+    if (old === words[word]) return old
+    const told = choose(this.#c, (1 << (stale + this.#self)) | (1 << this.#self), this.#self)
+    return told >= stale ? old : words[word]
+  }
+
   #rawOf(words: Int32Array): Int32Array {
     return this.#raw.get(words) ?? words
   }
@@ -225,15 +236,22 @@ export class Turnstile implements Stage {
     const isElement = (key: string | symbol): key is string => typeof key === 'string' && key >= '0' && key < ':'
     return new Proxy(view, {
       get: (target, key) => {
-        if (isElement(key)) touch(key, access.plainRead)
+        if (isElement(key)) {
+          const word = view instanceof Int32Array ? view.byteOffset / 4 + Number(key) : -1
+          if (this.#races.isHint(word)) return this.#readHint(word, this.#rawOf(this.i32))
+          touch(key, access.plainRead)
+        }
         if (key === 'subarray') return (begin: number, end: number) => this.#watch(target.subarray(begin, end) as T, wordsEach)
         const value: unknown = Reflect.get(target, key, target)
         return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(target) : value
       },
       set: (target, key, value) => {
         if (isElement(key)) {
-          this.#mayDie()
+          const word = view instanceof Int32Array ? view.byteOffset / 4 + Number(key) : -1
+          if (this.#races.isHint(word)) this.step()
+          else this.#mayDie()
           touch(key, access.plainWrite)
+          this.#races.noteValue(word, value as number)
           this.#c[this.#base + of.writes]++
         }
         return Reflect.set(target, key, value, target)

@@ -1,0 +1,113 @@
+/**
+ * A thread's event loop, for code that needs one: immediates, microtasks and promises that run when the body of a scenario's thread turns it, so that
+ * it stays one function whose every step the explorer decides. One thread each.
+ */
+import { shared } from '../../src/base/index.js'
+import { aborted, killed } from './turnstile.js'
+import type { Stage } from './scenario.js'
+
+type Task = () => void
+
+let microtasks: Task[] = []
+let immediates: Task[] = []
+
+/** Puts it in place of the host's, empty. Clocks go on by so much whenever they are read. */
+export function installEventLoop(clockStepMs: number): void {
+  microtasks = []
+  immediates = []
+  let nowMs = 0
+  performance.now = () => (nowMs += clockStepMs)
+  globalThis.queueMicrotask = (task) => void microtasks.push(task)
+  globalThis.setImmediate = ((task: Task) => void immediates.push(task)) as unknown as typeof setImmediate
+  globalThis.Promise = HandPromise as unknown as PromiseConstructor
+}
+
+/** Turns it until `isDone`; with nothing left to run it sleeps until a message comes to the box. */
+export function turnEventLoop(stage: Stage, box: number, onMessage: Task, isDone: () => boolean): void {
+  for (;;) {
+    runMicrotasks()
+    if (isDone()) return
+    if (immediates.length === 0) {
+      stage.receive(box)
+      onMessage()
+      continue
+    }
+    if (shared.exchange(stage.i32, box, 0) !== 0) onMessage()
+    runMicrotasks()
+    const due = immediates
+    immediates = []
+    for (const task of due) {
+      task()
+      runMicrotasks()
+    }
+  }
+}
+
+function runMicrotasks(): void {
+  for (let task = microtasks.shift(); task !== undefined; task = microtasks.shift()) task()
+}
+
+/** As much of a promise as the code under exploration uses: reactions are microtasks, but death is not caught. */
+class HandPromise {
+  #state: 'pending' | 'resolved' | 'rejected' = 'pending'
+  #value: unknown
+  #reactions: Task[] = []
+
+  constructor(executor: (resolve: (value: unknown) => void, reject: (reason: unknown) => void) => void) {
+    executor((value) => this.#resolve(value), (reason) => this.#settle('rejected', reason))
+  }
+
+  static resolve(value?: unknown): HandPromise {
+    return new HandPromise((resolve) => resolve(value))
+  }
+
+  static reject(reason: unknown): HandPromise {
+    return new HandPromise((_, reject) => reject(reason))
+  }
+
+  static all(values: readonly PromiseLike<unknown>[]): HandPromise {
+    return new HandPromise((resolve, reject) => {
+      const results: unknown[] = []
+      let left = values.length
+      if (left === 0) resolve(results)
+      for (const [index, value] of values.entries()) {
+        value.then((result) => {
+          results[index] = result
+          if (--left === 0) resolve(results)
+        }, reject)
+      }
+    })
+  }
+
+  then(fulfilled?: (value: unknown) => unknown, rejected?: (reason: unknown) => unknown): HandPromise {
+    return new HandPromise((resolve, reject) => {
+      const react = (): void => {
+        const reaction = this.#state === 'resolved' ? fulfilled : rejected
+        if (reaction === undefined) return this.#state === 'resolved' ? resolve(this.#value) : reject(this.#value)
+        let result: unknown
+        try {
+          result = reaction(this.#value)
+        } catch (reason) {
+          if (reason === killed || reason === aborted) throw reason
+          return reject(reason)
+        }
+        resolve(result)
+      }
+      if (this.#state === 'pending') this.#reactions.push(react)
+      else microtasks.push(react)
+    })
+  }
+
+  #resolve(value: unknown): void {
+    if (value instanceof HandPromise) microtasks.push(() => void value.then((settled) => this.#settle('resolved', settled), (reason) => this.#settle('rejected', reason)))
+    else this.#settle('resolved', value)
+  }
+
+  #settle(state: 'resolved' | 'rejected', value: unknown): void {
+    if (this.#state !== 'pending') return
+    this.#state = state
+    this.#value = value
+    microtasks.push(...this.#reactions)
+    this.#reactions = []
+  }
+}
