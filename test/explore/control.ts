@@ -106,6 +106,16 @@ export function defaultOption(mask: number, current: number): number {
   return 31 - Math.clz32(mask & -mask)
 }
 
+/** The next thread in turn that could run instead of this one; -1 when none could. */
+export function nextRunnable(c: Int32Array, current: number): number {
+  const mask = optionsNow(c, current)
+  for (let i = 1; i < maxThreads; i++) {
+    const thread = (current + i) % maxThreads
+    if ((mask & (1 << thread)) !== 0) return thread
+  }
+  return -1
+}
+
 /** What an option costs: a forced switch, an early time-out or old news is one preemption, all else is free. */
 export function optionCost(option: number, mask: number, current: number): number {
   if (option >= stale) return 1

@@ -1,5 +1,5 @@
 /**
- * A thread's event loop, for code that needs one: immediates, microtasks and promises that run when the body of a scenario's thread turns it, so that
+ * A thread's event loop, for code that needs one: immediates, timers, microtasks and promises that run when the body of a scenario's thread turns it, so that
  * it stays one function whose every step the explorer decides. One thread each.
  */
 import { shared } from '../../src/base/index.js'
@@ -8,34 +8,46 @@ import type { Stage } from './scenario.js'
 
 type Task = () => void
 
+/** Turns without a sleep after which another thread gets a chance: it may be what this one looks for. */
+const turnsInARow = 4
+
 let microtasks: Task[] = []
 let immediates: Task[] = []
+let timers: Task[] = []
 
 /** Puts it in place of the host's, empty. Clocks go on by so much whenever they are read. */
 export function installEventLoop(clockStepMs: number): void {
   microtasks = []
   immediates = []
+  timers = []
   let nowMs = 0
   performance.now = () => (nowMs += clockStepMs)
   globalThis.queueMicrotask = (task) => void microtasks.push(task)
   globalThis.setImmediate = ((task: Task) => void immediates.push(task)) as unknown as typeof setImmediate
+  globalThis.setTimeout = ((task: Task) => void timers.push(task)) as unknown as typeof setTimeout
   globalThis.Promise = HandPromise as unknown as PromiseConstructor
 }
 
-/** Turns it until `isDone`; with nothing left to run it sleeps until a message comes to the box. */
+/** Whether anything but a message will wake it. */
+export function hasTimers(): boolean {
+  return timers.length > 0
+}
+
+/** Turns it until `isDone`; timers run when nothing else is to be done, and with none it sleeps until a message comes to the box. */
 export function turnEventLoop(stage: Stage, box: number, onMessage: Task, isDone: () => boolean): void {
-  for (;;) {
+  for (let turns = 0; ; turns++) {
     runMicrotasks()
     if (isDone()) return
-    if (immediates.length === 0) {
+    if (turns >= turnsInARow) stage.yield()
+    if (immediates.length === 0 && timers.length === 0) {
+      turns = 0
       stage.receive(box)
       onMessage()
       continue
     }
     if (shared.exchange(stage.i32, box, 0) !== 0) onMessage()
     runMicrotasks()
-    const due = immediates
-    immediates = []
+    const due = immediates.length > 0 ? immediates.splice(0) : timers.splice(0)
     for (const task of due) {
       task()
       runMicrotasks()
@@ -79,6 +91,7 @@ class HandPromise {
     })
   }
 
+  // oxlint-disable-next-line unicorn/no-thenable
   then(fulfilled?: (value: unknown) => unknown, rejected?: (reason: unknown) => unknown): HandPromise {
     return new HandPromise((resolve, reject) => {
       const react = (): void => {

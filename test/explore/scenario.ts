@@ -42,6 +42,8 @@ export interface Stage {
   step(): void
   /** Nothing more can be done until another thread writes something. To be called in every loop that waits by polling. */
   pause(): void
+  /** Lets the next thread in turn run that can: for one that has gone on for long, and may be waiting for another that it hinders. */
+  yield(): void
   /** Posts a message: it stays in the box until it is received. */
   send(box: number): void
   /** Sleeps in the event loop until a message has come to the box. */

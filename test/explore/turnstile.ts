@@ -9,7 +9,7 @@
  */
 import { type Seam, shared, type Words } from '../../src/base/index.js'
 import {
-  at, choose, director, isEnded, kill, killOption, noteAt, notesMax, of, optionsNow, stale, status, threadAt, timeOut, writesOfOthers,
+  at, choose, director, isEnded, kill, killOption, nextRunnable, noteAt, notesMax, of, optionsNow, stale, status, threadAt, timeOut, writesOfOthers,
 } from './control.js'
 import { access, type Access, type Races } from './races.js'
 import type { Stage } from './scenario.js'
@@ -97,6 +97,13 @@ export class Turnstile implements Stage {
     this.#c[this.#base + of.seen] = writesOfOthers(this.#c, this.#self)
   }
 
+  yield(): void {
+    const next = nextRunnable(this.#c, this.#self)
+    if (next < 0) return
+    this.#c[this.#base + of.status] = status.ready
+    this.#giveTo(next)
+  }
+
   send(box: number): void {
     this.#write(this.i32, box, true, (raw) => Atomics.store(raw, box, 1))
     this.#wakeAll(status.receiving, box, Number.POSITIVE_INFINITY)
@@ -129,13 +136,16 @@ export class Turnstile implements Stage {
     this.#stayDead()
     c[this.#base + of.status] = as
     c[this.#base + of.target] = target
-    const seat = seatOf(c, choose(c, optionsNow(c, this.#self), this.#self))
-    if (seat !== this.#self) {
-      giveTurn(c, seat)
-      awaitTurn(c, this.#self)
-      if (c[at.aborting] !== 0) throw aborted
-    }
+    this.#giveTo(seatOf(c, choose(c, optionsNow(c, this.#self), this.#self)))
     this.#stayDead()
+  }
+
+  #giveTo(seat: number): void {
+    const c = this.#c
+    if (seat === this.#self) return
+    giveTurn(c, seat)
+    awaitTurn(c, this.#self)
+    if (c[at.aborting] !== 0) throw aborted
   }
 
   #stayDead(): void {
