@@ -10,6 +10,7 @@ import { calledOff, Cancels, mayBeCalledOff } from '../../src/group/called-off.j
 import { createCompletion } from '../../src/group/completion.js'
 import type { Context, Handler } from '../../src/group/index.js'
 import { type Idle, type IdleParts, startTurning } from '../../src/group/idle.js'
+import { slotLayout } from '../../src/group/fabric.js'
 import { count, Ledger } from '../../src/group/ledger.js'
 import { createLoop, type Loop } from '../../src/group/loop.js'
 import { createMeters, Meter } from '../../src/group/meter.js'
@@ -20,7 +21,7 @@ import { Router, type RouterParts } from '../../src/group/router.js'
 import { createTaskSlab } from '../../src/group/slab.js'
 import { createSubmission } from '../../src/group/submission.js'
 import type { SharedHeap } from '../../src/memory/index.js'
-import { initLane, LaneConsumer, LaneProducer, laneReaders, laneWords, laneWriters, recoverProduced, ring, Sleeper } from '../../src/ring/index.js'
+import { initLane, LaneConsumer, LaneProducer, type LaneReaders, laneReaders, laneWords, laneWriters, recoverProduced, ring, Sleeper } from '../../src/ring/index.js'
 import { hasTimers, installEventLoop, turnEventLoop } from './event-loop.js'
 import type { Outcome, Scenario, Stage } from './scenario.js'
 
@@ -34,7 +35,7 @@ const heirsBox = 67
 const stop = 68
 const called = 69
 const openOf = (worker: number): number => 70 + worker
-export const lookingAt = 72
+const lookingAt = 72
 const endedOf = (worker: number): number => 73 + worker
 /** Blocks made and not freed, by thread; not looked at until the end. */
 const blocksOf = (thread: number): number => 76 + thread
@@ -61,10 +62,14 @@ function laneOf(sizes: Sizes, worker: number, way: Way): number {
   return lanesAt + worker * before(undefined) + before(way)
 }
 
-/** The words that are read plainly as advice: the tail of lanes of high priority, and whether anything of nested calls can have come. */
-export function hintsOf(sizes: Sizes): number[] {
+/**
+ * The words that are read plainly as advice: the tail of lanes of high priority, whether anything of nested calls can have come, whether the caller looks for
+ * completions, and whether a task was called off.
+ */
+function hintsOf({ sizes, tasks }: Play): number[] {
   const workers = Array.from({ length: sizes.workers }, (_, worker) => worker)
-  return [...workers.map((worker) => laneOf(sizes, worker, 'high')), ...workers.map(openOf), lookingAt]
+  const off = tasks.some((task) => task.calledOff === true) ? tasks.map((_, index) => taskWordsAt + index) : []
+  return [...workers.map((worker) => laneOf(sizes, worker, 'high')), ...workers.map(openOf), lookingAt, ...off]
 }
 
 /** A task of the caller's. */
@@ -82,11 +87,19 @@ export interface Task {
   readonly later?: boolean
 }
 
+/** What handlers may use. */
+export interface Scope {
+  readonly call: (handler: number, value: number) => PromiseLike<number>
+  readonly callMain: (handler: number, value: number) => PromiseLike<number>
+  /** For a task that may be called off: resolves when it is. */
+  readonly whenCalledOff: () => PromiseLike<number>
+}
+
 export interface Play {
   readonly sizes: Sizes
   readonly tasks: readonly Task[]
   /** A worker's handlers, by number; nested calls name them by it. */
-  readonly handlers: (stage: Stage, call: (handler: number, value: number) => PromiseLike<number>, callMain: (handler: number, value: number) => PromiseLike<number>, context: Context<never>) => readonly Handler[]
+  readonly handlers: (stage: Stage, scope: Scope) => readonly Handler[]
   readonly main?: () => (value: number) => unknown
   /** How often that is called, at least. */
   readonly mainCalls?: number
@@ -106,11 +119,13 @@ export interface Flaws {
   readonly nested?: (parts: NestedParts) => Nested
   readonly router?: (parts: RouterParts) => Router
   readonly withNested?: typeof withNested
-  readonly workerLooks?: (loop: Loop, nested: Nested, lanes: { readonly normal: () => number }) => boolean
+  /** In place of the second look before a worker sleeps. Lane 0 is the normal one, lane 1 that of high priority. */
+  readonly workerLooks?: (loop: Loop, nested: Nested, lanes: LaneReaders) => boolean
   readonly callerLooks?: (completions: () => boolean, router: Router) => boolean
   readonly up?: (i32: Int32Array, at: number, capacity: number) => LaneProducer
-  readonly ringCaller?: (really: () => void) => void
-  readonly ringWorker?: (i32: Int32Array, at: number, send: () => void) => void
+  readonly ringCaller?: (really: () => void, callerLooks: () => boolean) => void
+  /** The bell of a task that is called off is rung before that is counted. */
+  readonly ringsFirst?: boolean
   readonly idle?: Partial<IdleParts>
 }
 
@@ -147,14 +162,23 @@ function work(play: Play, stage: Stage, worker: number, thread: number): void {
   const { i32, words: { f64 } } = stage
   installEventLoop(0.2)
   const send = (): void => stage.send(callersBox)
+  const callerLooks = (): boolean => i32[lookingAt] === 1
   const ringNow = (urgent: boolean): void => ring(i32, callersBell, send, urgent)
-  const ringCaller = (urgent: boolean): void => (flaws.ringCaller === undefined ? ringNow(urgent) : flaws.ringCaller(() => ringNow(urgent)))
+  const ringCaller = (urgent: boolean): void => (flaws.ringCaller === undefined ? ringNow(urgent) : flaws.ringCaller(() => ringNow(urgent), callerLooks))
   const codec = codecOf(stage, thread)
   const context = {} as unknown as Context<never>
   const names = ['0', '1', '2', '3', '4', '5', '6', '7']
-  const askedFor = (handler: number, value: number): PromiseLike<number> => nested.run(names[handler], value) as Promise<number>
-  const askedMain = (handler: number, value: number): PromiseLike<number> => nested.main(names[handler], value) as Promise<number>
-  const handlers = play.handlers(stage, askedFor, askedMain, context)
+  const handlers = play.handlers(stage, {
+    call: (handler, value) => nested.run(names[handler], value) as Promise<number>,
+    callMain: (handler, value) => nested.main(names[handler], value) as Promise<number>,
+    whenCalledOff: () => {
+      const signal = cancels.signalOf(cancels.running(loop.currentTask()))
+      return new Promise((resolve) => {
+        if (signal.aborted) resolve(0)
+        else signal.addEventListener('abort', () => resolve(0))
+      })
+    },
+  })
   const cancels = new Cancels(i32, taskWordsAt, slotOf(worker))
   const loop = createLoop({
     i32, f64, slot: slotOf(worker), heap: noHeap, codec,
@@ -177,14 +201,13 @@ function work(play: Play, stage: Stage, worker: number, thread: number): void {
   }
   const nested = flaws.nested?.(parts) ?? new Nested(parts)
   const both = (flaws.withNested ?? withNested)(loop, nested, i32, openOf(worker))
-  const normal = laneReaders(i32, [laneOf(sizes, worker, 'in')], sizes.lane)
   const isClosing = (): boolean => shared.load(i32, stop) === 1
-  const hasWork = (): boolean => (flaws.workerLooks?.(loop, nested, { normal: () => normal.poll(0) }) ?? (loop.hasWork() || nested.hasWork())) || isClosing()
+  const hasWork = (): boolean => (flaws.workerLooks?.(loop, nested, laneReaders(i32, [laneOf(sizes, worker, 'in'), laneOf(sizes, worker, 'high')], sizes.lane)) ?? (loop.hasWork() || nested.hasWork())) || isClosing()
   const sleeper = new Sleeper(i32, bellOf(worker), hasWork)
   let ended = false
   const waking = startTurning({
     loop: both, sleeper, idle: play.idle, coresAreShort: false, turns: 0,
-    callerLooks: () => i32[lookingAt] === 1,
+    callerLooks,
     eventLoopIsBusy: () => play.busy || hasTimers(),
     isClosing,
     wentIdle: () => {}, wentBusy: () => {}, ran: undefined, beforeSleep: () => {}, beforeBlock: () => {}, afterBlock: () => {},
@@ -214,7 +237,7 @@ function call(play: Play, stage: Stage): void {
   const completions = laneReaders(i32, lanesOf('out'), sizes.lane)
   const completion = createCompletion({ memory, slab, ledger, lanes: completions })
   const bells = workers.map((worker) => () => stage.send(boxOf(worker)))
-  const ringWorker = (worker: number): void => (flaws.ringWorker ?? ring)(i32, doorbells[worker], bells[worker])
+  const ringWorker = (worker: number): void => ring(i32, doorbells[worker], bells[worker])
   const really = play.main?.()
   let mainCalls = 0
   const mainFunction = (value: number): unknown => {
@@ -291,8 +314,9 @@ function call(play: Play, stage: Stage): void {
     setImmediate(() => {
       if (outcomes.has(n)) return
       shared.store(i32, taskWordsAt + index, calledOff.aborted) // X1
-      shared.add(i32, slotOf(worker) + 20, 1) // X2
-      ringWorker(worker) // X3
+      if (flaws.ringsFirst === true) ringWorker(worker)
+      shared.add(i32, slotOf(worker) + slotLayout.calledOff, 1) // X2
+      if (flaws.ringsFirst !== true) ringWorker(worker) // X3
     })
   }
   let didRecover = false
@@ -357,7 +381,7 @@ export function scenarioOf(play: Play, alsoCheck: (outcome: Outcome) => void = (
   }
   return {
     words: laneOf(sizes, sizes.workers, 'in'),
-    hints: hintsOf(sizes),
+    hints: hintsOf(play),
     mortal: play.mortal === true ? [1] : [],
     setup: ({ i32 }) => {
       for (let worker = 0; worker < sizes.workers; worker++) for (const way of ways) initLane(i32, laneOf(sizes, worker, way), first)

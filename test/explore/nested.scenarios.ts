@@ -23,7 +23,7 @@ const fanLater = 7
  * which does not wait for them; later, which a timer answers; and leave,
  * whose calls a timer makes, when it has long ended.
  */
-const handlers: Play['handlers'] = (stage, call, callMain) => [
+const handlers: Play['handlers'] = (stage, { call, callMain }) => [
   ((value: number) => {
     stage.step()
     return value
