@@ -2,7 +2,7 @@
  * A thread's event loop, for code that needs one: immediates, timers, microtasks and promises that run when the body of a scenario's thread turns it, so that
  * it stays one function whose every step the explorer decides. One thread each.
  */
-import { shared } from '../../src/base/index.js'
+import { settled, shared } from '../../src/base/index.js'
 import { aborted, killed } from './turnstile.js'
 import type { Stage } from './scenario.js'
 
@@ -23,7 +23,12 @@ export function installEventLoop(clockStepMs: number): void {
   let nowMs = 0
   performance.now = () => (nowMs += clockStepMs)
   globalThis.queueMicrotask = (task) => void microtasks.push(task)
-  globalThis.setImmediate = ((task: Task) => void immediates.push(task)) as unknown as typeof setImmediate
+  // oxlint-disable-next-line unicorn/no-thenable
+  settled.then = ((task: Task) => void microtasks.push(task)) as unknown as typeof settled.then
+  globalThis.setImmediate = ((task: Task) => {
+    immediates.push(task)
+    return { unref: () => {} }
+  }) as unknown as typeof setImmediate
   globalThis.setTimeout = ((task: Task) => void timers.push(task)) as unknown as typeof setTimeout
   globalThis.Promise = HandPromise as unknown as PromiseConstructor
 }
@@ -112,7 +117,7 @@ class HandPromise {
   }
 
   #resolve(value: unknown): void {
-    if (value instanceof HandPromise) microtasks.push(() => void value.then((settled) => this.#settle('resolved', settled), (reason) => this.#settle('rejected', reason)))
+    if (value instanceof HandPromise) microtasks.push(() => void value.then((result) => this.#settle('resolved', result), (reason) => this.#settle('rejected', reason)))
     else this.#settle('resolved', value)
   }
 

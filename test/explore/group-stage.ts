@@ -206,7 +206,7 @@ function work(play: Play, stage: Stage, worker: number, thread: number): void {
   const sleeper = new Sleeper(i32, bellOf(worker), hasWork)
   let ended = false
   const waking = startTurning({
-    loop: both, sleeper, idle: play.idle, coresAreShort: false, turns: 0,
+    loop: both, sleeper, idle: play.idle, cores: 2, workers: 1, turns: 0,
     callerLooks,
     eventLoopIsBusy: () => play.busy || hasTimers(),
     isClosing,
@@ -266,6 +266,7 @@ function call(play: Play, stage: Stage): void {
     },
     inFlight: () => ledger.counts[count.inFlight] + router.inFlight,
     listens: () => router.active,
+    cores: 2,
     coresAreShort: () => play.naps === true,
     hold: () => {},
     started: () => {
