@@ -8,6 +8,7 @@
  * In a generator handler a bare `yield` is a point at which others may run, a yielded promise is awaited, its value being what the
  * `yield` gives, and `yield*` waits for whatever an executor can wait for.
  */
+import { isThenable } from '../base/index.js'
 import { type Coroutine, Exec, Oneshot, type Parked, parked } from '../exec/index.js'
 import type { Context, Handler } from './handlers.js'
 
@@ -106,8 +107,4 @@ export function isGenerator(value: unknown): value is AnyGenerator {
 
 function isAsync(generator: AnyGenerator): generator is AsyncGenerator<unknown, unknown, unknown> {
   return Symbol.asyncIterator in generator
-}
-
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
 }

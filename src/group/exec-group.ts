@@ -3,19 +3,19 @@
  * the thread that started it.
  */
 import { EventEmitter } from 'node:events'
-import { ceilPowerOfTwo, PercoreError, shared } from '../base/index.js'
-import { createCodec, SharedBlock } from '../codec/index.js'
-import { type AuditReport, createHeap, type SharedHeap } from '../memory/index.js'
-import { epochMs } from '../platform/index.js'
-import { bound, boundNow, callerContext, hasCallerContext } from './caller-context.js'
-import { carrierOf } from './carrier.js'
-import { isTraced, tellOfWorker, Trace, tracedStream } from './channels.js'
-import { anyWorker, type CallSpec, makeCall } from './call.js'
-import { callWith, type CallWithParts } from './call-with.js'
+import { PercoreError } from '../base/index.js'
+import { SharedBlock } from '../codec/index.js'
+import type { AuditReport } from '../memory/index.js'
+import { bound, callerContext, hasCallerContext } from './caller-context.js'
+import { type CallSpec, makeCall } from './call.js'
 import { type CallOptions, checkCallOptions, checkGuard, checkWorker, type SyncOptions } from './call-options.js'
-import { Dispatcher } from './dispatcher.js'
-import { Elastic } from './elastic.js'
-import { createFabric, type Fabric, sheetAt, slotAt, slotLayout, workersMax } from './fabric.js'
+import { callWith } from './call-with.js'
+import { mayBeCalledOff } from './called-off.js'
+import { isTraced, Trace, tracedStream } from './channels.js'
+import type { Dispatcher } from './dispatcher.js'
+import { closedError, Engine } from './engine.js'
+import { Announcer, type GroupEvents } from './group-events.js'
+import { timeOut } from './guard.js'
 import type {
   Context,
   Handler,
@@ -30,98 +30,14 @@ import type {
   StreamReturn,
 } from './handlers.js'
 import { type InlineCall, sourceOf } from './inline.js'
+import { auditOf, type GroupStats, statsOf } from './inspection.js'
 import { mapConcurrencyMax, mapOver, type MapOptions } from './map.js'
-import { type ExecGroupOptions, hrefOf, integer, settingsOf } from './options.js'
-import { createMeters, type HandlerStats, MeterReader } from './meter.js'
+import { type ExecGroupOptions, hrefOf, integer } from './options.js'
 import type { PlacedOptions, PlacedWorker } from './placed.js'
-import { readStream, streamCreditsDefault, streamCreditsMax, type StreamOptions } from './stream.js'
+import { type ChunkSizes, manyRunner } from './run-many.js'
 import { type Reject, rejectThrough, type Resolve } from './slab.js'
-import { runMany } from './run-many.js'
-import { timeOut } from './guard.js'
-import { mayBeCalledOff } from './called-off.js'
-import { Supervisor } from './supervisor.js'
-import { builtin, builtinNumber, namesByNumber, streamNumber } from './table.js'
-import { tidy } from './tidy.js'
-
-/** How often an audit looks before it reports a problem, and how long it waits in between: a worker is done in microseconds once it runs. */
-const auditLooks = 20
-const auditPauseMs = 5
-/** A word nobody writes. */
-const still = new Int32Array(new SharedArrayBuffer(4))
-
-/** Heap records beyond one per thread: a thread that dies while it starts may lose one. */
-const spareHeapRecords = 8
-
-/** One worker's figures. They are the worker's number's, whichever threads have served under it. */
-export interface WorkerStats {
-  /** Tasks started since the group was. Exact, up to 256 behind while it runs a batch. */
-  readonly tasks: number
-  /** Of these, tasks that threw or rejected. Exact. */
-  readonly failures: number
-  /** Tasks it holds: pushed to it and not yet settled here. Exact. */
-  readonly depth: number
-  /** The most it has held, as seen at the end of each turn of this thread that pushed tasks. */
-  readonly depthMax: number
-  /** Milliseconds without work since the group was started. */
-  readonly idleMs: number
-  /** The share of the group's time in which it had work, 0 … 1; for figures of a period take differences of `idleMs`. */
-  readonly utilisation: number
-  /** Times the thread went to sleep. */
-  readonly parks: number
-  /** Threads that died and were replaced. */
-  readonly restarts: number
-  /** What its JavaScript heap used when it last looked, garbage included: at every 65th measured run. 0 before the first. */
-  readonly heapBytes: number
-  /** Its share of each handler's figures. */
-  readonly handlers: readonly HandlerStats[]
-}
-
-/** What {@link ExecGroup.stats} gives: numbers of one moment each, not all of the same one. */
-export interface GroupStats {
-  readonly workers: readonly WorkerStats[]
-  /** Each handler's figures, of all workers there ever were; none when the module has more than 120 handlers. */
-  readonly handlers: readonly HandlerStats[]
-  /** Tasks pushed and not yet settled. */
-  readonly inFlight: number
-  /** Calls waiting for a worker with room. */
-  readonly queued: number
-  /** Calls dropped since the group was started, see `whenFull`. */
-  readonly dropped: number
-  /** Milliseconds since the group was started. */
-  readonly uptimeMs: number
-}
-
-/** The failure of a task that nobody waits for; `run` and `map` give theirs to their caller. */
-export interface PushFailure {
-  readonly handler: string
-  readonly error: unknown
-}
-
-/** A task that was dropped, see `ExecGroupOptions.whenFull`. */
-export interface DroppedTask {
-  /** The handler's name; empty for `runFunction`. */
-  readonly handler: string
-  readonly value: unknown
-}
-
-interface GroupEvents {
-  /** A task was dropped. */
-  drop: [DroppedTask]
-  /** So many tasks are in flight or waiting, `highWater` or more. */
-  high: [load: number]
-  /** After `high`: no more than `lowWater` are left. */
-  low: [load: number]
-  /** A task of `push`, or of `call` without `onError`, failed. Without a listener the first one becomes a process warning. */
-  failure: [PushFailure]
-  /** A worker's thread died; its successor is being started. */
-  died: [worker: number, error: PercoreError]
-  /** The successor runs. */
-  replaced: [worker: number]
-  /** Workers were added or taken away, by load or by `resize`. */
-  resized: [workers: number]
-  /** A worker was replaced by a fresh one, as `recycle` says. */
-  recycled: [worker: number]
-}
+import { streamOf, type StreamOptions } from './stream.js'
+import { builtin, builtinNumber } from './table.js'
 
 /** A call of `map`, which has bounds of its own. */
 const oneOfWindow: CallSpec = { exempt: true }
@@ -156,30 +72,13 @@ function capture(resolve: Resolve): void {
  * ```
  */
 export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitter<GroupEvents> {
-  readonly #fabric: Fabric
-  readonly #heap: SharedHeap
+  readonly #engine: Engine
   readonly #dispatcher: Dispatcher
-  readonly #supervisor: Supervisor
-  readonly #elastic: Elastic
-  readonly #startedAtMs = performance.now()
-  /** What concerns the whole group is told in the context that it was started in. */
-  readonly #context = callerContext()
-  readonly #meter: MeterReader
-  #numbers: ReadonlyMap<string, number> = new Map()
+  readonly #announcer: Announcer
   /** The name that was called last, and its number: most calls are like the one before, and a look at the map is a tenth of what they cost. */
   #lastName = ''
   #lastNumber: number | undefined
-  #names: readonly string[] = []
-  #namesByNumber: readonly string[] = []
-  /** What calls with options are made with. */
-  readonly #parts: CallWithParts
-  /** How large the chunks of `runMany` came to be, by handler. */
-  readonly #chunkSizes: (number | undefined)[] = []
-  readonly #failed: (Reject | undefined)[] = []
-  #closed = false
-  #ended: Promise<void> | undefined
-  #warned = false
-  readonly #problems = new Set<string>()
+  readonly #chunkSizes: ChunkSizes = []
 
   /**
    * Starts the workers and resolves when all have loaded the module.
@@ -190,126 +89,20 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
    */
   static async start<H extends Handlers = UntypedHandlers>(module?: URL | string, options: ExecGroupOptions = {}): Promise<ExecGroup<H>> {
     const group = new ExecGroup<H>(module === undefined ? undefined : hrefOf(module), options)
-    group.#names = await group.#supervisor.start(group.workers)
-    group.#namesByNumber = namesByNumber(group.#names)
-    group.#numbers = new Map(group.#names.map((name, number) => [name, number]))
+    await group.#engine.start()
     return group
   }
 
   private constructor(module: string | undefined, options: ExecGroupOptions) {
     super()
-    const settings = settingsOf(options)
-    const { capacity, cores, depth, highWater, idle, idleTimeoutMs, lowWater, main, maxQueue, maxWorkers, minWorkers } = settings
-    const { recycle, threads, whenFull, workerData, workers } = settings
-    this.#fabric = createFabric(capacity, ceilPowerOfTwo(depth), settings.memoryBytes)
-    const { words, heapOffset } = this.#fabric
-    const heap = createHeap({ buffer: words.buffer, byteOffset: heapOffset, records: capacity + spareHeapRecords })
-    this.#heap = heap
-    tidy(heap, () => true, () => this.#closed)
-    const meters = createMeters(this.#fabric.workers)
-    this.#meter = new MeterReader(meters)
-    this.#supervisor = new Supervisor(
-      this.#fabric,
-      heap,
-      {
-        module,
-        workerData,
-        idle,
-        cores,
-        workers: maxWorkers,
-        recycle,
-        meters,
-        mainNames: main.map(([name]) => name),
-        threads,
-      },
-      {
-        bell: () => this.#dispatcher.wake(),
-        nested: () => this.#dispatcher.nested(),
-        warned: (problem) => this.#warnOnce(problem),
-        died: (worker, error) => {
-          const started = this.#dispatcher.recover(worker, error)
-          tellOfWorker('died', this, worker, error)
-          this.#tell('died', worker, error)
-          return started
-        },
-        started: (worker) => tellOfWorker('started', this, worker),
-        ended: (worker) => tellOfWorker('ended', this, worker),
-        replaced: (worker) => {
-          tellOfWorker('replaced', this, worker)
-          this.#tell('replaced', worker)
-        },
-        gaveUp: (worker, error) => {
-          this.#dispatcher.abandon(worker, error)
-          tellOfWorker('gave-up', this, worker, error)
-        },
-        reinstated: (worker) => this.#dispatcher.reinstate(worker),
-        tired: (worker) => this.#elastic.tired(worker),
-      },
-    )
-    const dispatcher = new Dispatcher({
-      fabric: this.#fabric,
-      heap,
-      codec: createCodec(words, heap, { sheet: sheetAt(this.#fabric, 0), carrier: carrierOf((at) => this.#supervisor.carrierAt(at)) }),
-      threads: this.#supervisor,
-      balancer: settings.balancer,
-      names: () => this.#namesByNumber,
-      depth,
-      maxQueue,
-      whenFull,
-      highWater,
-      lowWater,
-      events: {
-        high: (load) => this.#tell('high', load),
-        low: (load) => this.#tell('low', load),
-        dropped: (handler, value) => this.emit('drop', { handler: this.#names[handler] ?? '', value }),
-      },
-      cores,
-      workers,
-      main: main.map(([, fn]) => fn),
-      busy: () => this.#elastic.busy(),
-    })
-    const { f64 } = words
-    this.#elastic = new Elastic({
-      calls: dispatcher,
-      threads: this.#supervisor,
-      min: minWorkers,
-      max: maxWorkers,
-      idleTimeoutMs,
-      idleMs: (worker) => {
-        const since = f64[(slotAt(worker + 1) + slotLayout.idleSince) / 2]
-        return since === 0 ? 0 : Math.max(0.001, epochMs() - since)
-      },
-      isEnding: () => this.#supervisor.ending,
-      events: {
-        resized: (count) => this.#tell('resized', count),
-        recycled: (worker) => {
-          tellOfWorker('recycled', this, worker)
-          this.#tell('recycled', worker)
-        },
-        failed: (error) => this.#warnOnce(String(error)),
-      },
-    })
-    this.#dispatcher = dispatcher
-    this.#parts = {
-      actions: {
-        place: (call) => {
-          if (!this.#closed) dispatcher.place(call)
-          return !this.#closed
-        },
-        callOff: (call, why) => dispatcher.callOff(call, why),
-        progress: (call) => dispatcher.progress(call),
-        kill: (worker, why) => this.#supervisor.kill(worker, why),
-      },
-      reports: dispatcher.reports,
-      get workers() {
-        return dispatcher.workers
-      },
-    }
+    this.#announcer = new Announcer(this)
+    this.#engine = new Engine(module, options, this.#announcer)
+    this.#dispatcher = this.#engine.dispatcher
   }
 
   /** The handlers' names. */
   get handlers(): readonly string[] {
-    return this.#names
+    return this.#engine.names
   }
 
   /** How many workers the group has now. */
@@ -339,9 +132,9 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
    * ```
    */
   async resize(workers: number): Promise<void> {
-    if (this.#closed) throw closedError('the group was closed')
-    integer('workers', workers, 1, this.#fabric.workers)
-    await this.#elastic.resize(workers)
+    if (this.#engine.closed) throw closedError('the group was closed')
+    integer('workers', workers, 1, this.#engine.fabric.workers)
+    await this.#engine.elastic.resize(workers)
   }
 
   /**
@@ -384,7 +177,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   run<K extends HandlerName<H>>(name: K, ...call: HandlerCall<H[K], CallOptions>): Promise<HandlerResult<H[K]>>
   run(name: string, value?: unknown, options?: CallOptions): Promise<unknown> {
     const number = this.#numberOf(name)
-    if (number === undefined || this.#closed) return Promise.reject(this.#cannotRun(name))
+    if (number === undefined || this.#engine.closed) return Promise.reject(this.#engine.refusal(name))
     if (isTraced()) return this.#runTraced(number, name, value, options)
     const promise = new Promise<unknown>(capture)
     if (options !== undefined) this.#runWith(number, value, options, captured)
@@ -406,7 +199,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
 
   #runWith(number: number, value: unknown, options: CallOptions, resolve: Resolve): void {
     try {
-      const { call } = callWith(this.#parts, number, value, options, resolve, undefined)
+      const { call } = callWith(this.#engine.callParts, number, value, options, resolve, undefined)
       if (call !== undefined) this.#dispatcher.place(call)
     } catch (error) {
       rejectThrough(resolve, error)
@@ -436,10 +229,10 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   runFunction<A, R>(fn: (value: A, context: Context) => R, value: A): Promise<Awaited<R>>
   runFunction(fn: Handler, value?: unknown): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      if (this.#closed) throw closedError('the group was closed')
+      if (this.#engine.closed) throw closedError('the group was closed')
       const call = [sourceOf(fn), value] satisfies InlineCall
       const told = isTraced() ? new Trace(this, 'runFunction', '', value).submitted().around(resolve, reject) : { resolve, reject }
-      this.#dispatcher.call(builtinNumber(builtin.inline, this.#names.length), call, told.resolve as Resolve, told.reject)
+      this.#dispatcher.call(builtinNumber(builtin.inline, this.#engine.names.length), call, told.resolve as Resolve, told.reject)
     })
   }
 
@@ -479,32 +272,8 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   stream<K extends HandlerName<H>>(name: K, ...call: HandlerCall<H[K], StreamOptions>): AsyncGenerator<StreamItem<H[K]>, StreamReturn<H[K]>, undefined>
   stream(name: string, value?: unknown, options: StreamOptions = {}): AsyncGenerator<unknown, unknown, undefined> {
     const number = this.#numberOf(name)
-    if (number === undefined || this.#closed) throw this.#cannotRun(name)
-    const { credits = streamCreditsDefault, ...rest } = options
-    const refused = ['onReport', 'signal', 'timeoutMs', 'hard', 'retry'].find((option) => option in rest)
-    if (refused !== undefined) {
-      throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `a stream takes no ${refused}: yield what is to be told, and leave the loop to end it.`)
-    }
-    integer('credits', credits, 1, streamCreditsMax)
-    const spec = checkCallOptions(rest, this.workers)
-    const count = this.#names.length
-    const dispatcher = this.#dispatcher
-    const ask = (which: number, value: unknown, spec: CallSpec, settled?: (result: unknown) => void): Promise<unknown> => {
-      if (this.#closed) return Promise.reject(this.#cannotRun(name))
-      return new Promise((resolve, reject) => {
-        const resolved: Resolve = (result) => {
-          settled?.(result)
-          resolve(result)
-        }
-        dispatcher.place(makeCall(which, value, resolved, reject, spec))
-      })
-    }
-    const stream = readStream({
-      open: () => ask(streamNumber(number, count), value, spec, (key) => dispatcher.streamBegan((key as number) % workersMax)),
-      pull: (worker, request) => ask(builtinNumber(builtin.pull, count), request, { wanted: worker, exempt: true }),
-      cancel: (worker, key) => ask(builtinNumber(builtin.cancel, count), key, { wanted: worker, exempt: true }),
-      ended: (worker) => dispatcher.streamEnded(worker),
-    }, credits)
+    if (number === undefined || this.#engine.closed) throw this.#engine.refusal(name)
+    const stream = streamOf(this.#engine, number, value, options)
     return isTraced() ? tracedStream(stream, () => new Trace(this, 'stream', name, value)) : stream
   }
 
@@ -531,7 +300,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   runSync<K extends HandlerName<H>>(name: K, ...call: HandlerCall<H[K], SyncOptions>): HandlerResult<H[K]>
   runSync(name: string, value?: unknown, options: SyncOptions = {}): unknown {
     const number = this.#numberOf(name)
-    if (number === undefined || this.#closed) throw this.#cannotRun(name)
+    if (number === undefined || this.#engine.closed) throw this.#engine.refusal(name)
     const refused = ['signal', 'hard', 'retry', 'onReport'].find((option) => option in options)
     if (refused !== undefined) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `runSync takes no ${refused}, as events do not get in while it waits. Use run.`)
     const spec = checkCallOptions(options, this.workers)
@@ -544,7 +313,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     const trace = isTraced() ? new Trace(this, 'runSync', name, value).submitted() : undefined
     try {
       const end = this.#dispatcher.runSync(made, options.timeoutMs ?? Number.POSITIVE_INFINITY, () => outcome !== undefined)
-      if (end === 'timed out' && guard !== undefined) throw timeOut(guard, this.#parts.actions, made)
+      if (end === 'timed out' && guard !== undefined) throw timeOut(guard, this.#engine.callParts.actions, made)
       if (outcome?.failed === true) throw outcome.value
     } catch (error) {
       trace?.failed(error)
@@ -579,32 +348,13 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   runMany<K extends HandlerName<H>>(name: K, values: ArrayLike<HandlerValue<H[K]>>, options?: CallOptions): Promise<HandlerResult<H[K]>[]>
   async runMany(name: string, values: ArrayLike<unknown>, options: CallOptions = {}): Promise<unknown[]> {
     const number = this.#numberOf(name)
-    if (number === undefined || this.#closed) throw this.#cannotRun(name)
+    if (number === undefined || this.#engine.closed) throw this.#engine.refusal(name)
     if (typeof values !== 'object' || values === null || !Number.isSafeInteger(values.length)) throw notArrayLike(values)
-    const { wanted } = checkCallOptions(options, this.workers)
-    checkGuard(options, undefined)
-    const isPlaced = options.worker !== undefined || options.key !== undefined
-    const all = Array.from({ length: this.workers }, (_, worker) => worker).filter((worker) => this.#dispatcher.serves(worker))
-    const workers = isPlaced || all.length === 0 ? [wanted ?? anyWorker] : all
-    const endsMs = options.timeoutMs === undefined ? undefined : performance.now() + options.timeoutMs
-    if (options.onReport !== undefined) options = { ...options, onReport: boundNow(options.onReport) } // parts are sent from wherever room comes
-    const send = (value: unknown, worker: number, flags: number, resolve: Resolve, reject: Reject): void => {
-      const rest = endsMs === undefined ? options : { ...options, timeoutMs: Math.max(0, endsMs - performance.now()) }
-      const { call } = callWith(this.#parts, number, value, rest, resolve, reject, { exempt: true, flags, ...(isPlaced ? {} : { wanted: worker }) })
-      if (call !== undefined) this.#dispatcher.place(call)
-    }
+    const run = manyRunner(this.#engine, number, options, this.#chunkSizes)
     return new Promise((resolve, reject) => {
       const plain = { resolve: resolve as Resolve, reject }
       const told = isTraced() ? new Trace(this, 'runMany', name, values).submitted().around(plain.resolve, plain.reject) : plain
-      runMany({
-        send: (chunk, worker, resolve, reject) => send(chunk, worker, chunk.flag, resolve, reject),
-        sendOne: (value, worker, resolve, reject) => send(value, worker, 0, resolve, reject),
-        workers,
-        size: this.#chunkSizes[number],
-        sized: (size) => {
-          this.#chunkSizes[number] = size
-        },
-      }, values, told.resolve, told.reject)
+      run(values, told.resolve, told.reject)
     })
   }
 
@@ -631,16 +381,16 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   push<K extends HandlerName<H>>(name: K, ...call: HandlerCall<H[K], CallOptions>): boolean
   push(name: string, value?: unknown, options?: CallOptions): boolean {
     const number = this.#numberOf(name)
-    if (number === undefined || this.#closed) throw this.#cannotRun(name)
+    if (number === undefined || this.#engine.closed) throw this.#engine.refusal(name)
     if (isTraced()) return this.#pushTraced(number, name, value, options)
-    const failed = hasCallerContext() ? bound(callerContext(), this.#failedBy(number, name)) : this.#failedBy(number, name)
+    const failed = hasCallerContext() ? bound(callerContext(), this.#announcer.failedBy(number, name)) : this.#announcer.failedBy(number, name)
     if (options !== undefined) return this.#pushWith(number, value, options, failed)
     return this.#dispatcher.tryCall(number, value, ignore, failed)
   }
 
   #pushTraced(number: number, name: string, value: unknown, options: CallOptions | undefined): boolean {
     const trace = new Trace(this, 'push', name, value)
-    const failed = hasCallerContext() ? bound(callerContext(), this.#failedBy(number, name)) : this.#failedBy(number, name)
+    const failed = hasCallerContext() ? bound(callerContext(), this.#announcer.failedBy(number, name)) : this.#announcer.failedBy(number, name)
     const { resolve, reject } = trace.around(ignore, failed)
     const taken = options === undefined ? this.#dispatcher.tryCall(number, value, resolve, reject) : this.#pushWith(number, value, options, reject, resolve)
     if (taken) trace.submitted() // nothing can have come back yet
@@ -648,7 +398,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   }
 
   #pushWith(number: number, value: unknown, options: CallOptions, failed: Reject, done: Resolve = ignore): boolean {
-    const prepared = callWith(this.#parts, number, value, options, done, failed)
+    const prepared = callWith(this.#engine.callParts, number, value, options, done, failed)
     let taken = false
     try {
       taken = prepared.call === undefined || this.#dispatcher.tryPlace(prepared.call)
@@ -682,9 +432,9 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   ): void
   call(name: string, value: unknown, onResult: (result: never) => void, onError?: Reject, options?: CallOptions): void {
     const number = this.#numberOf(name)
-    if (number === undefined || this.#closed) throw this.#cannotRun(name)
+    if (number === undefined || this.#engine.closed) throw this.#engine.refusal(name)
     if (typeof onResult !== 'function' || (onError !== undefined && typeof onError !== 'function')) throw noCallback(onResult, onError)
-    const failed = onError ?? this.#failedBy(number, name)
+    const failed = onError ?? this.#announcer.failedBy(number, name)
     if (isTraced()) return this.#callTraced(number, name, value, onResult as Resolve, failed, options)
     if (hasCallerContext()) return this.#callInContext(number, value, onResult as Resolve, failed, options)
     if (options === undefined) return this.#dispatcher.call(number, value, onResult as Resolve, failed)
@@ -706,7 +456,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   }
 
   #callWith(number: number, value: unknown, onResult: Resolve, failed: Reject, options: CallOptions): void {
-    const made = callWith(this.#parts, number, value, options, onResult, failed)
+    const made = callWith(this.#engine.callParts, number, value, options, onResult, failed)
     if (made.call !== undefined) this.#dispatcher.place(made.call)
   }
 
@@ -732,7 +482,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
    * ```
    */
   async ready(options: Pick<CallOptions, 'worker' | 'key'> = {}): Promise<void> {
-    if (this.#closed) throw this.#cannotRun('')
+    if (this.#engine.closed) throw this.#engine.refusal('')
     return this.#dispatcher.ready(checkCallOptions(options, this.workers))
   }
 
@@ -805,10 +555,10 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     options: MapOptions = {},
   ): AsyncGenerator<HandlerResult<H[K]>, void, undefined> {
     const number = this.#numberOf(name)
-    if (number === undefined || this.#closed) throw this.#cannotRun(name)
+    if (number === undefined || this.#engine.closed) throw this.#engine.refusal(name)
     const concurrency = integer('concurrency', options.concurrency ?? Math.min(mapConcurrencyMax, 256 * this.workers), 1, mapConcurrencyMax)
     const call = (value: unknown, resolve: Resolve, reject: Reject): void => {
-      if (this.#closed) return reject(this.#cannotRun(name))
+      if (this.#engine.closed) return reject(this.#engine.refusal(name))
       const told = isTraced() ? new Trace(this, 'map', name, value).submitted().around(resolve, reject) : { resolve, reject }
       this.#dispatcher.call(number, value, told.resolve, told.reject, oneOfWindow)
     }
@@ -822,7 +572,8 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
    * @throws PercoreError ERR_PERCORE_OUT_OF_MEMORY
    */
   alloc(bytes: number): SharedBlock {
-    return new SharedBlock(this.#heap.handle.buffer, this.#heap.malloc(bytes), bytes, this.#heap.free)
+    const { heap } = this.#engine
+    return new SharedBlock(heap.handle.buffer, heap.malloc(bytes), bytes, heap.free)
   }
 
   /**
@@ -842,34 +593,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
    * ```
    */
   stats(): GroupStats {
-    const { i32, f64 } = this.#fabric.words
-    const now = epochMs()
-    const uptimeMs = performance.now() - this.#startedAtMs
-    const { restarts } = this.#supervisor
-    return {
-      workers: restarts.slice(0, this.workers).map((restarts, worker) => {
-        const slot = slotAt(worker + 1)
-        const idleSince = f64[(slot + slotLayout.idleSince) / 2]
-        const idleMs = f64[(slot + slotLayout.idleMs) / 2] + (idleSince === 0 ? 0 : Math.max(0, now - idleSince))
-        return {
-          tasks: f64[(slot + slotLayout.tasks) / 2],
-          failures: f64[(slot + slotLayout.failures) / 2],
-          depth: Math.max(0, this.#dispatcher.inFlight(worker)),
-          depthMax: this.#dispatcher.depthMax(worker),
-          idleMs,
-          utilisation: Math.min(1, Math.max(0, 1 - idleMs / uptimeMs)),
-          parks: i32[slot + slotLayout.parks],
-          restarts,
-          heapBytes: this.#meter.heapBytes(worker),
-          handlers: this.#meter.handlers(this.#names, [worker]),
-        }
-      }),
-      handlers: this.#meter.handlers(this.#names, [...restarts.keys()]),
-      inFlight: this.#dispatcher.inFlightTotal,
-      queued: this.#dispatcher.queued,
-      dropped: this.#dispatcher.dropped,
-      uptimeMs,
-    }
+    return statsOf(this.#engine)
   }
 
   /**
@@ -878,34 +602,17 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
    * still be sending what it freed, and only what is found again and again is a fault.
    */
   audit(): AuditReport {
-    this.#heap.idle()
-    this.#dispatcher.reports.drainAll()
-    const quiet = this.#dispatcher.inFlightTotal === 0
-    let report = this.#heap.audit({ quiet })
-    for (let look = 1; look < auditLooks && !report.ok; look++) {
-      shared.wait(still, 0, 0, auditPauseMs)
-      report = this.#heap.audit({ quiet })
-    }
-    return report
+    return auditOf(this.#engine)
   }
 
   /** Takes no more calls, waits until all tasks are settled, then ends the threads. Idempotent; `await using` does the same. */
   close(): Promise<void> {
-    this.#closed = true
-    this.#dispatcher.refuseAll(closedError('the group was closed'))
-    this.#elastic.end()
-    this.#ended ??= this.#dispatcher.whenIdle().then(() => this.#supervisor.close())
-    return this.#ended
+    return this.#engine.close()
   }
 
   /** Ends the threads now; tasks in flight reject with ERR_PERCORE_CLOSED. Idempotent. */
-  async terminate(): Promise<void> {
-    this.#closed = true
-    this.#dispatcher.refuseAll(closedError('the group was terminated'))
-    this.#elastic.end()
-    await this.#supervisor.terminate()
-    this.#dispatcher.abandonAll(closedError('the group was terminated'))
-    await this.#ended
+  terminate(): Promise<void> {
+    return this.#engine.terminate()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -914,45 +621,13 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
 
   #numberOf(name: string): number | undefined {
     if (name === this.#lastName) return this.#lastNumber
-    this.#lastNumber = this.#numbers.get(name)
+    this.#lastNumber = this.#engine.numbers.get(name)
     this.#lastName = name
     return this.#lastNumber
-  }
-
-  #cannotRun(name: string): PercoreError {
-    if (this.#closed) return closedError('the group was closed')
-    return new PercoreError('ERR_PERCORE_NO_SUCH_HANDLER', `no handler is named '${name}'. There are: ${this.#names.join(', ')}.`)
-  }
-
-  #tell<E extends keyof GroupEvents>(event: E, ...told: GroupEvents[E]): void {
-    this.#context.runInAsyncScope(this.emit as (event: E, ...told: GroupEvents[E]) => boolean, this, event, ...told)
-  }
-
-  /** Each worker meets the same problem; it is told once. */
-  #warnOnce(problem: string): void {
-    if (this.#problems.has(problem)) return
-    this.#problems.add(problem)
-    process.emitWarning(problem, 'PercoreWarning')
-  }
-
-  /** What a failure of that handler goes to when nobody waits for it. */
-  #failedBy(number: number, name: string): Reject {
-    return (this.#failed[number] ??= (error) => this.#pushFailed(name, error))
-  }
-
-  #pushFailed(handler: string, error: unknown): void {
-    if (error instanceof PercoreError && error.code === 'ERR_PERCORE_DROPPED') return // told by the event `drop`
-    if (this.emit('failure', { handler, error }) || this.#warned) return
-    this.#warned = true
-    process.emitWarning(`a task pushed to '${handler}' failed: ${String(error)}. Listen to the group's 'failure' event to see all of them.`, 'PercoreWarning')
   }
 }
 
 function ignore(): void {}
-
-function closedError(what: string): PercoreError {
-  return new PercoreError('ERR_PERCORE_CLOSED', `${what}. Start a new one to run more tasks.`)
-}
 
 function noCallback(onResult: unknown, onError: unknown): PercoreError {
   const [name, value] = typeof onResult === 'function' ? ['onError', onError] : ['onResult', onResult]

@@ -14,7 +14,7 @@
 import type { Codec } from '../codec/index.js'
 import { type LaneReaders, laneReaders, laneWriters } from '../ring/index.js'
 import type { SharedHeap } from '../memory/index.js'
-import { cells, doubleCells, invariant, PercoreError, settled } from '../base/index.js'
+import { cells, doubleCells, invariant, isThenable, PercoreError, settled } from '../base/index.js'
 import { type Cancels, mayBeCalledOff, type Running } from './called-off.js'
 import { slotLayout } from './fabric.js'
 import type { Context, Handler } from './handlers.js'
@@ -446,10 +446,6 @@ export function createLoop(parts: LoopParts): Loop {
 
 /** Thrown through a task of many values that was called off: nobody is told. */
 const calledOffMidway = new Error('called off')
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'
-}
 
 function oneAtATime(): PercoreError {
   return new PercoreError('ERR_PERCORE_INVALID_OPTION', 'a handler made by view takes one value at a time. Use map, or run for each.')

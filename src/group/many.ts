@@ -9,6 +9,7 @@
  * Invariant: the block belongs to the descriptor, as every payload's does: whoever releases its tag frees it. When a result does not fit in
  * its place, the block is freed and the results travel as an array.
  */
+import { isThenable } from '../base/index.js'
 import type { Codec } from '../codec/index.js'
 import { blockBit, kind } from '../codec/index.js'
 import type { Ptr, SharedHeap } from '../memory/index.js'
@@ -152,8 +153,4 @@ function resultsOf(values: unknown[], from: number, handler: (value: unknown) =>
     waits ||= isThenable(result)
   }
   return { inPlace: false, results: values, waits }
-}
-
-function isThenable(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'
 }

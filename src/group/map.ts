@@ -4,6 +4,7 @@
  * Invariant: at most `concurrency` items have been taken from the source and not yet been yielded, so neither the source nor
  * the consumer can make memory grow.
  */
+import { isThenable } from '../base/index.js'
 import type { Reject, Resolve } from './slab.js'
 
 /** The widest window: it is also how far results may be out of order before they wait. */
@@ -146,10 +147,6 @@ type Source = Iterator<unknown> | AsyncIterator<unknown>
 
 function iteratorOf(items: Iterable<unknown> | AsyncIterable<unknown>): Source {
   return (items as AsyncIterable<unknown>)[Symbol.asyncIterator]?.() ?? (items as Iterable<unknown>)[Symbol.iterator]()
-}
-
-function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
-  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<T>).then === 'function'
 }
 
 /** Ends a source that has more to give. One that is still being waited for ends when it comes back: nobody waits for that. */

@@ -16,10 +16,9 @@
  * A payload in the heap is not copied on the way: its block is handed on. A worker that dies fails the calls it had taken
  * (ERR_PERCORE_WORKER_DIED, where they were made), its successor takes the others, and answers to its own calls are dropped.
  */
-import { type ErrorCode, PercoreError } from '../base/index.js'
+import { type ErrorCode, isThenable, PercoreError } from '../base/index.js'
 import type { Codec } from '../codec/index.js'
 import type { LaneConsumer, LaneProducer } from '../ring/index.js'
-import { isThenable } from './coroutines.js'
 import type { Context, Handler } from './handlers.js'
 import type { Loop } from './loop.js'
 import { descriptor } from './task.js'

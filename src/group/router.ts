@@ -5,10 +5,9 @@
  * Invariant: every call that was taken out of an up lane is an entry until its answer goes out, or its maker is gone. What finds a down lane
  * full waits here, so an up lane is always emptied.
  */
-import { PercoreError } from '../base/index.js'
+import { isThenable, PercoreError } from '../base/index.js'
 import { type Codec, kind as tagKinds, kindMask } from '../codec/index.js'
 import { LaneConsumer, type LaneProducer, recoverConsumed, recoverProduced } from '../ring/index.js'
-import { isThenable } from './coroutines.js'
 import { nestedKind } from './nested.js'
 import { descriptor } from './task.js'
 

@@ -7,6 +7,11 @@
  * Invariant: each value is in at most one chunk under way, and each result is written once. After the first failure nothing more is sent.
  */
 import { PercoreError } from '../base/index.js'
+import { anyWorker } from './call.js'
+import { type CallOptions, checkCallOptions, checkGuard } from './call-options.js'
+import { callWith } from './call-with.js'
+import { boundNow } from './caller-context.js'
+import type { Engine } from './engine.js'
 import { Chunk } from './many.js'
 import type { Reject, Resolve } from './slab.js'
 
@@ -20,7 +25,37 @@ const chunkMax = 4096
 const quickMs = 0.5
 const slowMs = 4
 
-export interface RunManyParts {
+/** How large the chunks came to be, by handler. */
+export type ChunkSizes = (number | undefined)[]
+
+/** What runs a handler over values, as the options say: they are checked now, and hold for the whole. Throws ERR_PERCORE_INVALID_OPTION. */
+export function manyRunner(engine: Engine, number: number, options: CallOptions, sizes: ChunkSizes): (values: ArrayLike<unknown>, resolve: Resolve, reject: Reject) => void {
+  const { dispatcher, callParts } = engine
+  const { wanted } = checkCallOptions(options, dispatcher.workers)
+  checkGuard(options, undefined)
+  const isPlaced = options.worker !== undefined || options.key !== undefined
+  const all = Array.from({ length: dispatcher.workers }, (_, worker) => worker).filter((worker) => dispatcher.serves(worker))
+  const workers = isPlaced || all.length === 0 ? [wanted ?? anyWorker] : all
+  const endsMs = options.timeoutMs === undefined ? undefined : performance.now() + options.timeoutMs
+  const whole = options.onReport === undefined ? options : { ...options, onReport: boundNow(options.onReport) } // parts are sent from wherever room comes
+  const send = (value: unknown, worker: number, flags: number, resolve: Resolve, reject: Reject): void => {
+    const rest = endsMs === undefined ? whole : { ...whole, timeoutMs: Math.max(0, endsMs - performance.now()) }
+    const { call } = callWith(callParts, number, value, rest, resolve, reject, { exempt: true, flags, ...(isPlaced ? {} : { wanted: worker }) })
+    if (call !== undefined) dispatcher.place(call)
+  }
+  const parts: RunManyParts = {
+    send: (chunk, worker, resolve, reject) => send(chunk, worker, chunk.flag, resolve, reject),
+    sendOne: (value, worker, resolve, reject) => send(value, worker, 0, resolve, reject),
+    workers,
+    size: sizes[number],
+    sized: (size) => {
+      sizes[number] = size
+    },
+  }
+  return (values, resolve, reject) => runMany(parts, values, resolve, reject)
+}
+
+interface RunManyParts {
   /** Sends a chunk to a worker, or where the call's options say. Throws what is wrong with the options. */
   readonly send: (chunk: Chunk, worker: number, resolve: Resolve, reject: Reject) => void
   /** Sends one value. */
@@ -32,7 +67,7 @@ export interface RunManyParts {
   readonly sized: (size: number) => void
 }
 
-export function runMany(parts: RunManyParts, values: ArrayLike<unknown>, resolve: Resolve, reject: Reject): void {
+function runMany(parts: RunManyParts, values: ArrayLike<unknown>, resolve: Resolve, reject: Reject): void {
   const { send, sendOne, workers, sized } = parts
   const results: unknown[] = []
   results.length = values.length

@@ -19,9 +19,8 @@
  * An item that moves (a SharedBlock) or is plain bytes cannot lie in a list, so it is an answer of its own. An item that cannot be cloned
  * fails the stream behind the items before it. A pull whose stream is not here, because the worker that had it died, fails.
  */
-import { PercoreError } from '../base/index.js'
+import { isThenable, PercoreError } from '../base/index.js'
 import { SharedBlock } from '../codec/index.js'
-import { isThenable } from './coroutines.js'
 import { workersMax } from './fabric.js'
 import type { Context, Handler } from './handlers.js'
 

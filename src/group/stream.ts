@@ -5,15 +5,20 @@
  * worker makes one while the other is read.
  */
 import { PercoreError } from '../base/index.js'
-import type { CallOptions } from './call-options.js'
+import { type CallSpec, makeCall } from './call.js'
+import { type CallOptions, checkCallOptions } from './call-options.js'
+import type { Engine } from './engine.js'
 import { workersMax } from './fabric.js'
+import { integer } from './options.js'
+import type { Resolve } from './slab.js'
 import { type Answer, last } from './stream-source.js'
+import { builtin, builtinNumber, streamNumber } from './table.js'
 
 /** Enough to make the way there and back cheap, few enough to stay in cache. */
-export const streamCreditsDefault = 256
+const streamCreditsDefault = 256
 
 /** As many items as a task may be worth. */
-export const streamCreditsMax = 65_536
+const streamCreditsMax = 65_536
 
 /** How to read a stream, see `ExecGroup.stream`. What is out of range throws ERR_PERCORE_INVALID_OPTION. */
 export interface StreamOptions extends Omit<CallOptions, 'onReport'> {
@@ -21,8 +26,37 @@ export interface StreamOptions extends Omit<CallOptions, 'onReport'> {
   readonly credits?: number
 }
 
+/** A handler's stream, not yet begun. Throws ERR_PERCORE_INVALID_OPTION. */
+export function streamOf(engine: Engine, number: number, value: unknown, options: StreamOptions): AsyncGenerator<unknown, unknown, undefined> {
+  const { credits = streamCreditsDefault, ...rest } = options
+  const refused = ['onReport', 'signal', 'timeoutMs', 'hard', 'retry'].find((option) => option in rest)
+  if (refused !== undefined) {
+    throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `a stream takes no ${refused}: yield what is to be told, and leave the loop to end it.`)
+  }
+  integer('credits', credits, 1, streamCreditsMax)
+  const { dispatcher, names } = engine
+  const spec = checkCallOptions(rest, dispatcher.workers)
+  const count = names.length
+  const ask = (which: number, value: unknown, spec: CallSpec, settled?: (result: unknown) => void): Promise<unknown> => {
+    if (engine.closed) return Promise.reject(engine.refusal(names[number]))
+    return new Promise((resolve, reject) => {
+      const resolved: Resolve = (result) => {
+        settled?.(result)
+        resolve(result)
+      }
+      dispatcher.place(makeCall(which, value, resolved, reject, spec))
+    })
+  }
+  return readStream({
+    open: () => ask(streamNumber(number, count), value, spec, (key) => dispatcher.streamBegan((key as number) % workersMax)),
+    pull: (worker, request) => ask(builtinNumber(builtin.pull, count), request, { wanted: worker, exempt: true }),
+    cancel: (worker, key) => ask(builtinNumber(builtin.cancel, count), key, { wanted: worker, exempt: true }),
+    ended: (worker) => dispatcher.streamEnded(worker),
+  }, credits)
+}
+
 /** How the reader reaches the worker that has the stream. */
-export interface StreamCalls {
+interface StreamCalls {
   open(): Promise<unknown>
   pull(worker: number, request: readonly [key: number, count: number]): Promise<unknown>
   cancel(worker: number, key: number): Promise<unknown>
@@ -30,7 +64,7 @@ export interface StreamCalls {
   ended(worker: number): void
 }
 
-export async function* readStream(calls: StreamCalls, credits: number): AsyncGenerator<unknown, unknown, undefined> {
+async function* readStream(calls: StreamCalls, credits: number): AsyncGenerator<unknown, unknown, undefined> {
   const key = await calls.open() as number
   const worker = key % workersMax
   const half = Math.ceil(credits / 2)

@@ -4,7 +4,7 @@
  * The invariant: a block is given back once, and not before what its handler returned has been encoded, as that may be a part of the block.
  * A handler that ended synchronously has been answered when the next one ends, and every handler when the event loop turns.
  */
-import { PercoreError } from '../base/index.js'
+import { isThenable, PercoreError } from '../base/index.js'
 import type { SharedBlock } from '../codec/index.js'
 import type { Context } from './handlers.js'
 
@@ -50,7 +50,7 @@ export function view<R, S = unknown>(handler: (bytes: SharedBlock, context: Cont
       endNow(value)
       throw error
     }
-    if (isPromiseLike(result)) return endWith(result, value) as R
+    if (isThenable(result)) return endWith(result, value) as R
     if ((result as unknown) !== value) endNow(value)
     return result
   }
@@ -97,8 +97,4 @@ function reclaimAll(): void {
   endedLast = undefined
   for (const block of ended) block.reclaim()
   ended.length = 0
-}
-
-function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'
 }

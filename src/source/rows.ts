@@ -6,6 +6,7 @@
  * a row that is parsed and nothing else. Parsing all lines as one JSON array was no faster.
  */
 import { isUtf8 } from 'node:buffer'
+import { isThenable } from '../base/index.js'
 import type { BlockOutcome } from './block.js'
 import { describe, excerptOf, type RowFailure } from './failure.js'
 import type { Format } from './formats.js'
@@ -197,9 +198,6 @@ class Rows<Context> {
 /** Stands for the value of a line that has none; its failure is already recorded. */
 const unusable: unique symbol = Symbol('unusable')
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
-}
 
 async function start<Context>(handler: RowHandler<Context>, value: unknown, context: Context): Promise<unknown> {
   return handler(value, context)
