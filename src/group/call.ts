@@ -9,6 +9,9 @@ import { type Reject, rejectThrough, type Resolve } from './slab.js'
 /** Any worker will do: the balancer decides. */
 export const anyWorker = -1
 
+/** It found room at once. */
+export const neverWaited = -1
+
 export interface Call {
   readonly handler: number
   readonly value: unknown
@@ -30,6 +33,9 @@ export interface Call {
   turn: number
   /** It is in a line. */
   waits: boolean
+  /** Whether it has waited in a line: {@link neverWaited}, 0 when it has, or the weight of its stamp, which says since when. See stamps.ts. */
+  stampWeight: number
+  sinceUs: number
   /** It has been taken out of its line, and is skipped when its turn comes. */
   gone: boolean
   /** Bits for its descriptor beside the payload tag, see `mayBeCalledOff`. */
@@ -56,7 +62,7 @@ export function makeCall(handler: number, value: unknown, resolve: Resolve, reje
   const { wanted = anyWorker, key, exempt = false, listener, flags = 0, high = false } = spec
   return {
     handler, value, resolve, reject, key, wanted, exempt, listener, flags, high,
-    worker: anyWorker, turn: 0, waits: false, gone: false, task: -1, generation: 0, position: 0,
+    worker: anyWorker, turn: 0, waits: false, stampWeight: neverWaited, sinceUs: 0, gone: false, task: -1, generation: 0, position: 0,
   }
 }
 

@@ -17,10 +17,10 @@ import type { SharedHeap } from '../memory/index.js'
 import { isThreadAlive } from '../platform/index.js'
 import { backlog, LaneConsumer, LaneProducer, laneReaders, type LaneWriters, laneWriters, partOf, recoverProduced, Sleeper, startedOf } from '../ring/index.js'
 import type { Balancer, LoadView, Placement } from './balance.js'
-import { anyWorker, type Call, type CallSpec, fail, failCall, makeCall } from './call.js'
+import { anyWorker, type Call, type CallSpec, fail, failCall, makeCall, neverWaited } from './call.js'
 import { calledOff, mayBeCalledOff } from './called-off.js'
 import { type Completion, createCompletion } from './completion.js'
-import { type Fabric, laneAt, slotAt, slotLayout, slotState, tasksMax, taskWordsAt, type Way } from './fabric.js'
+import { type Fabric, laneAt, slotAt, slotLayout, slotState, stampsAt, tasksMax, taskWordsAt, type Way } from './fabric.js'
 import { count, Ledger } from './ledger.js'
 import { Placer } from './placer.js'
 import { Poller } from './poller.js'
@@ -186,6 +186,7 @@ export class Dispatcher {
     })
     this.#submission = createSubmission({
       memory,
+      stampsAt: stampsAt(fabric),
       slab: this.#slab,
       ledger: this.#ledger,
       lanes: this.#lanes,
@@ -689,7 +690,9 @@ export class Dispatcher {
   #submitCall(worker: number, call: Call): void {
     this.#prepare(worker, call)
     const lane = worker + (call.high ? this.#highLanes : 0)
-    this.#submission.submit(lane, worker, call.handler, call.value, call.resolve, call.reject, call.flags)
+    const { handler, value, resolve, reject, flags, stampWeight, sinceUs } = call
+    if (stampWeight === neverWaited) this.#submission.submit(lane, worker, handler, value, resolve, reject, flags)
+    else this.#submission.submitWaited(lane, worker, handler, value, resolve, reject, flags, stampWeight, sinceUs)
   }
 
   readonly #submitWaiting = (worker: number, call: Call): void => {

@@ -92,8 +92,7 @@ export class Engine {
     const { workerData, idle, recycle, threads } = settings
     const announcer = this.#announcer
     const mainNames = settings.main.map(([name]) => name)
-    const coresAreShort = settings.maxWorkers >= settings.cores
-    return new Supervisor(this.fabric, this.heap, { module, workerData, idle, coresAreShort, recycle, meters, mainNames, threads }, {
+    return new Supervisor(this.fabric, this.heap, { module, workerData, idle, cores, workers, recycle, meters, mainNames, threads }, {
       bell: () => this.dispatcher.wake(),
       nested: () => this.dispatcher.nested(),
       warned: (problem) => announcer.warnOnce(problem),

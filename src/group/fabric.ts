@@ -7,6 +7,7 @@
  *  thread slots         64 words each: doorbell line, state line, counters line (see below)
  *  lanes                per worker: slot 0 → worker, then back, then there with high priority, then its reports, then nested calls both ways
  *  words of tasks       one per task of the caller: whether it was called off
+ *  stamps               two per task of the caller, see stamps.ts
  *  sheets               per thread slot: the shapes of the objects it sends (see src/codec), up to the heap
  *  heap                 the rest, from a page boundary
  * ```
@@ -16,6 +17,7 @@ import type { ShapeSheet } from '../codec/index.js'
 import { initLane, laneWords } from '../ring/index.js'
 import { nestedCapacity } from './nested.js'
 import { reportCapacity } from './reports.js'
+import { stampWords } from './stamps.js'
 
 const magic = 0x70_65_72_63 // 'perc'
 const magicAt = 0
@@ -135,6 +137,11 @@ export function taskWordsAt(fabric: Fabric): number {
   return controlWords + (fabric.workers + 1) * slotWords + fabric.workers * lanesWords(fabric.laneCapacity)
 }
 
+/** Word index of the tasks' stamps, by task index. */
+export function stampsAt(fabric: Fabric): number {
+  return taskWordsAt(fabric) + tasksMax(fabric.workers, fabric.laneCapacity)
+}
+
 /** How many task indices there can be: those in flight, and a margin for those whose callbacks are just being called. */
 export function tasksMax(workers: number, laneCapacity: number): number {
   return workers * laneCapacity + 1024
@@ -152,7 +159,7 @@ export function sheetAt(fabric: Fabric, slot: number): ShapeSheet {
 
 /** Makes a fabric. When the reserve is refused and was not asked for, half as much is tried, down to 16 MiB. */
 export function createFabric(workers: number, laneCapacity: number, memoryBytes?: number): Fabric {
-  const fixedBytes = 4 * (controlWords + (workers + 1) * slotWords + workers * lanesWords(laneCapacity) + tasksMax(workers, laneCapacity))
+  const fixedBytes = 4 * (controlWords + (workers + 1) * slotWords + workers * lanesWords(laneCapacity) + (1 + stampWords) * tasksMax(workers, laneCapacity))
   const heapOffset = alignUp(fixedBytes + (workers + 1) * sheetBytes, heapAlignment)
   if (memoryBytes !== undefined && memoryBytes < heapOffset + heapBytesMin) {
     throw new PercoreError(

@@ -6,7 +6,7 @@ import type { AuditReport } from '../memory/index.js'
 import { epochMs } from '../platform/index.js'
 import type { Engine } from './engine.js'
 import { slotAt, slotLayout } from './fabric.js'
-import type { HandlerStats } from './meter.js'
+import type { HandlerStats, Percentiles } from './meter.js'
 
 /** How often an audit looks before it reports a problem, and how long it waits in between: a worker is done in microseconds once it runs. */
 const auditLooks = 20
@@ -34,6 +34,8 @@ export interface WorkerStats {
   readonly restarts: number
   /** What its JavaScript heap used when it last looked, garbage included: at every 65th measured run. 0 before the first. */
   readonly heapBytes: number
+  /** How long tasks of all its handlers waited for it from the call until they were started; see `HandlerStats.waitUs`. */
+  readonly waitUs: Percentiles
   /** Its share of each handler's figures. */
   readonly handlers: readonly HandlerStats[]
 }
@@ -73,6 +75,7 @@ export function statsOf(engine: Engine): GroupStats {
       parks: i32[slot + slotLayout.parks],
       restarts: restarts[worker],
       heapBytes: meter.heapBytes(worker),
+      waitUs: meter.waitUs(names, worker),
       handlers: meter.handlers(names, [worker]),
     }
   }

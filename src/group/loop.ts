@@ -21,6 +21,7 @@ import type { Context, Handler } from './handlers.js'
 import { isMany, manyValues, runOver } from './many.js'
 import type { Meter } from './meter.js'
 import * as packed from './packed.js'
+import { stamped, waitedUs, weightOf } from './stamps.js'
 import { descriptor, status, viewsOf } from './task.js'
 
 // Not folded when they are imported.
@@ -74,6 +75,8 @@ export interface LoopParts {
   readonly highInboxAt?: number
   readonly outboxAt: number
   readonly capacity: number
+  /** The word at which the tasks' stamps begin. */
+  readonly stampsAt: number
   readonly heap: SharedHeap
   readonly codec: Codec
   readonly handlers: readonly Handler[]
@@ -103,7 +106,7 @@ const unpublishedUs = 0
 const spentUs = 1
 
 export function createLoop(parts: LoopParts): Loop {
-  const { i32, f64, slot, inboxAt, highInboxAt, outboxAt, capacity, heap, codec, handlers, lends, context, cancels, instead, meter, ringCaller } = parts
+  const { i32, f64, slot, stampsAt, inboxAt, highInboxAt, outboxAt, capacity, heap, codec, handlers, lends, context, cancels, instead, meter, ringCaller } = parts
   const memory = { i32, f64, heap, codec }
   const hasHigh = highInboxAt !== undefined
   const inbox: LaneReaders = laneReaders(i32, hasHigh ? [inboxAt, highInboxAt] : [inboxAt], capacity)
@@ -210,7 +213,11 @@ export function createLoop(parts: LoopParts): Loop {
     const generation = generations[at]
     state[currentTask] = task
     state[currentGeneration] = generation
-    if (head >>> 24 !== 0) return runGuarded(at, head, task, generation)
+    if (head >>> 24 !== 0) runFlagged(at, head, task, generation)
+    else runPlain(at, head, task, generation)
+  }
+
+  function runPlain(at: number, head: number, task: number, generation: number): void {
     const handler = head & 0xffff
     let result: unknown
     try {
@@ -289,9 +296,19 @@ export function createLoop(parts: LoopParts): Loop {
     commit(at, ok | (head & (isMany | 0xff0000)), task, generation)
   }
 
-  /** A task that may be called off, or has many values. */
+  /** A task that has a stamp, may be called off, or has many values. */
+  function runFlagged(at: number, head: number, task: number, generation: number): void {
+    if ((head & stamped) !== 0) waited(head & 0xffff, task)
+    if ((head & mayBeCalledOff) !== 0) runGuarded(at, head, task, generation)
+    else if ((head & isMany) !== 0) runMany(at, head, task, generation, undefined)
+    else runPlain(at, head & 0xffffff, task, generation)
+  }
+
+  function waited(handler: number, task: number): void {
+    meter.waited(handler, waitedUs(i32, stampsAt, task), weightOf(i32, stampsAt, task))
+  }
+
   function runGuarded(at: number, head: number, task: number, generation: number): void {
-    if ((head & mayBeCalledOff) === 0) return runMany(at, head, task, generation, undefined)
     const tag = (head >>> 16) & 0xff
     const handler = head & 0xffff
     if (cancels.isCalledOff(task)) {
@@ -392,16 +409,23 @@ export function createLoop(parts: LoopParts): Loop {
   function runEntries(at: number, head: number, budgetUs: number): void {
     const handler = head & 0xffff
     const entries = head >>> entriesShift
+    const withoutStamp = (head & stamped) === 0 ? entries : entries - 1
     let entry = inbox.part(normal)
-    do {
-      charge(handler)
-      const words = at + entry * entryWords
-      inbox.begin(normal, ++entry)
-      state[started]++
-      if (--untilSample[handler] < 0) runMeasured(words, handler, true)
-      else runEntry(words, handler)
-    } while (entry < entries && us[spentUs] < budgetUs)
+    while (entry < withoutStamp && us[spentUs] < budgetUs) startEntry(at, handler, entry++)
+    if (entry === withoutStamp && entry < entries && us[spentUs] < budgetUs) {
+      waited(handler, entryTasks[at + entry * entryWords])
+      startEntry(at, handler, entry++)
+    }
     if (entry === entries) inbox.pass(normal)
+  }
+
+  function startEntry(at: number, handler: number, entry: number): void {
+    charge(handler)
+    const words = at + entry * entryWords
+    inbox.begin(normal, entry + 1)
+    state[started]++
+    if (--untilSample[handler] < 0) runMeasured(words, handler, true)
+    else runEntry(words, handler)
   }
 
   function turn(budgetUs: number): number {

@@ -16,9 +16,9 @@ import type { Ptr, SharedHeap } from '../memory/index.js'
 
 /** In a descriptor's first word, beside the payload tag: it has many values, and of which kind. */
 export const manyValues: number = 1 << 25
-export const manyInts: number = 1 << 26
-export const manyFloats: number = 1 << 27
-export const isMany: number = manyValues | manyInts | manyFloats
+export const manyInts: number = 2 << 25
+export const manyFloats: number = 3 << 25
+export const isMany: number = 3 << 25
 
 /** The payload tag of numbers. */
 const numbersTag = kind.bytes | blockBit
@@ -83,9 +83,9 @@ export function writeChunk(memory: ManyMemory, chunk: Chunk, at: number): number
 /** Reads what `head` says is at `at`, values or results, and frees the block. */
 export function readMany(memory: ManyMemory, head: number, at: number): unknown[] {
   const { i32, f64, heap, codec } = memory
-  if ((head & manyValues) !== 0) return codec.decode((head >>> 16) & 0xff, at) as unknown[]
+  if ((head & isMany) === manyValues) return codec.decode((head >>> 16) & 0xff, at) as unknown[]
   const ptr = i32[at + 1]
-  const ints = (head & manyInts) !== 0
+  const ints = (head & isMany) === manyInts
   const count = i32[at] >>> (ints ? 2 : 3)
   const results: unknown[] = []
   if (ints) for (let i = 0; i < count; i++) results.push(i32[ptr + i])
@@ -105,13 +105,13 @@ const inPlace: ManyOutcome = { inPlace: true, results: [], waits: false }
 
 /** Runs a handler over the values of the descriptor whose payload is at `at`. Throws what it throws; the block is freed then. */
 export function runOver(memory: ManyMemory, head: number, at: number, handler: (value: unknown) => unknown): ManyOutcome {
-  if ((head & manyValues) !== 0) return resultsOf(readMany(memory, head, at), 0, handler)
+  if ((head & isMany) === manyValues) return resultsOf(readMany(memory, head, at), 0, handler)
   const { i32, f64 } = memory
   const ptr = i32[at + 1]
   let done = 0
   let odd: unknown
   try {
-    if ((head & manyInts) !== 0) {
+    if ((head & isMany) === manyInts) {
       const count = i32[at] >>> 2
       for (; done < count; done++) {
         const result = handler(i32[ptr + done])

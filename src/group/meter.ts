@@ -6,7 +6,8 @@
  *
  * ```
  *  per worker   heap bytes (f64) │ until: a word per handler, its runs until the next is measured │ a record per handler
- *  a record     samples │ interval │ counted (f64) │ failures (f64) │ window begun (f64, epoch ms) │ histogram of this window │ of the one before
+ *  a record     samples │ interval │ counted (f64) │ failures (f64) │ window begun (f64, epoch ms) │ of this window │ of the one before
+ *  of a window  histogram of runs │ of waits, by how many tasks each counts for │ how many waits
  * ```
  *
  * Cost: none per task, since the loop counts down to its next sample anyway, and how often it has is the number of tasks. A sample takes some 0.2 µs: two looks
@@ -35,16 +36,21 @@ const samplesPerLook = 64
 
 const untilAt = 2
 const recordsAt = untilAt + functionsMax
-const record = { samples: 0, interval: 1, counted: 2, failures: 4, begun: 6, histogram: 8, before: 8 + buckets } as const
-const recordWords = 8 + 2 * buckets
+/** A window's words, from its beginning; and their number. */
+const runsAt = 0
+const waitsAt = buckets
+const waitCountAt = 2 * buckets
+const windowWords = 2 * buckets + 2
+const record = { samples: 0, interval: 1, counted: 2, failures: 4, begun: 6, window: 8, before: 8 + windowWords } as const
+const recordWords = 8 + 2 * windowWords
 const workerWords = recordsAt + functionsMax * recordWords
 
-/** Percentiles of how long a handler kept its thread. */
+/** Percentiles of a time, in the unit that the name of the figure ends with. */
 export interface Percentiles {
   readonly p50: number
   readonly p90: number
   readonly p99: number
-  /** Of how many measured runs. */
+  /** Of how many measured tasks. */
   readonly samples: number
 }
 
@@ -60,6 +66,11 @@ export interface HandlerStats {
    * Not of `runMany` and streams.
    */
   readonly runUs: Percentiles
+  /**
+   * How long its tasks waited from the call until they were started, in µs, waiting for a worker with room included: of every 32nd task on average, seldomer when
+   * they come fast (each then counts for as many), over the same time as `runUs` and as exact. NaN without samples. Not of `runMany`, of streams, and of calls from inside handlers.
+   */
+  readonly waitUs: Percentiles
 }
 
 /** Zeroed memory for so many workers; only what is used is touched. */
@@ -102,10 +113,15 @@ export class Meter {
   ran(handler: number, us: number): void {
     this.#quick[handler] = us < quickUs ? 1 : 0
     if (!this.#isOn) return
-    const at = this.#record(handler)
-    const now = epochMs()
-    if (now - this.#f64[(at + record.begun) / 2] > windowMs) this.#turn(at, now)
-    this.#i32[at + record.histogram + bucketOf(us)]++
+    this.#i32[this.#window(handler) + bucketOf(us)]++
+  }
+
+  /** A task is about to be started that has waited so long, and counts for so many. */
+  waited(handler: number, us: number, weight: number): void {
+    if (!this.#isOn) return
+    const at = this.#window(handler)
+    this.#i32[at + waitsAt + bucketOf(us)] += weight
+    this.#i32[at + waitCountAt]++
   }
 
   /** A task had so many values beside the first. */
@@ -124,10 +140,16 @@ export class Meter {
     this.#i32[at + record.samples]++
   }
 
-  #turn(at: number, now: number): void {
-    this.#i32.copyWithin(at + record.before, at + record.histogram, at + record.histogram + buckets)
-    this.#i32.fill(0, at + record.histogram, at + record.histogram + buckets)
-    this.#f64[(at + record.begun) / 2] = now
+  /** Where the window of this moment is. */
+  #window(handler: number): number {
+    const at = this.#record(handler)
+    const now = epochMs()
+    if (now - this.#f64[(at + record.begun) / 2] > windowMs) {
+      this.#i32.copyWithin(at + record.before, at + record.window, at + record.window + windowWords)
+      this.#i32.fill(0, at + record.window, at + record.window + windowWords)
+      this.#f64[(at + record.begun) / 2] = now
+    }
+    return at + record.window
   }
 
   #record(handler: number): number {
@@ -156,14 +178,18 @@ export class MeterReader {
 
   /** The figures of these handlers, summed over these workers. */
   handlers(names: readonly string[], workers: readonly number[]): HandlerStats[] {
-    const measured = 2 * names.length + 16 <= functionsMax
-    return measured ? names.map((name, handler) => this.#handler(name, handler, names.length, workers)) : []
+    return isMeasured(names) ? names.map((name, handler) => this.#handler(name, handler, names.length, workers)) : []
+  }
+
+  /** How long the tasks of these handlers waited for this worker. */
+  waitUs(names: readonly string[], worker: number): Percentiles {
+    const handlers = isMeasured(names) ? [...names.keys()] : []
+    return this.#percentiles(handlers.map((handler) => [worker, handler]), waitsAt)
   }
 
   #handler(name: string, handler: number, count: number, workers: readonly number[]): HandlerStats {
     let tasks = 0
     let failures = 0
-    let histogram: Float64Array | undefined
     for (const worker of workers) {
       for (const which of [handler, count + handler]) {
         const at = worker * workerWords + recordsAt + which * recordWords
@@ -172,23 +198,37 @@ export class MeterReader {
         if (samples > 0) tasks += this.#f64[(at + record.counted) / 2] + this.#i32[at + record.interval] - until
         failures += this.#f64[(at + record.failures) / 2]
       }
-      const at = worker * workerWords + recordsAt + handler * recordWords
-      if (this.#i32[at + record.samples] === 0) continue
-      histogram ??= new Float64Array(buckets)
-      for (let bucket = 0; bucket < buckets; bucket++) histogram[bucket] += this.#i32[at + record.histogram + bucket] + this.#i32[at + record.before + bucket]
     }
-    return { name, tasks, failures, runUs: histogram === undefined ? noSamples : percentilesOf(histogram) }
+    const of = workers.map((worker) => [worker, handler] as const)
+    return { name, tasks, failures, runUs: this.#percentiles(of, runsAt), waitUs: this.#percentiles(of, waitsAt) }
+  }
+
+  /** Of these handlers of these workers together. */
+  #percentiles(of: readonly (readonly [worker: number, handler: number])[], which: number): Percentiles {
+    const histogram = new Float64Array(buckets)
+    let samples = 0
+    for (const [worker, handler] of of) {
+      const at = worker * workerWords + recordsAt + handler * recordWords
+      if (this.#f64[(at + record.begun) / 2] === 0) continue
+      for (const window of [at + record.window, at + record.before]) {
+        for (let bucket = 0; bucket < buckets; bucket++) histogram[bucket] += this.#i32[window + which + bucket]
+        samples += this.#i32[window + waitCountAt]
+      }
+    }
+    const weight = histogram.reduce((sum, count) => sum + count, 0)
+    return percentilesOf(histogram, weight, which === waitsAt ? samples : weight)
   }
 }
 
-const noSamples: Percentiles = { p50: Number.NaN, p90: Number.NaN, p99: Number.NaN, samples: 0 }
+function isMeasured(names: readonly string[]): boolean {
+  return 2 * names.length + 16 <= functionsMax
+}
 
-function percentilesOf(histogram: Float64Array): Percentiles {
-  const samples = histogram.reduce((sum, count) => sum + count, 0)
+function percentilesOf(histogram: Float64Array, weight: number, samples: number): Percentiles {
   const at = (share: number): number => {
-    let left = Math.max(1, Math.ceil(share * samples))
+    let left = Math.max(1, Math.ceil(share * weight))
     const bucket = histogram.findIndex((count) => (left -= count) <= 0)
-    return samples === 0 ? Number.NaN : bucketUs * 2 ** (bucket / 2)
+    return weight === 0 ? Number.NaN : bucketUs * 2 ** (bucket / 2)
   }
   return { p50: at(0.5), p90: at(0.9), p99: at(0.99), samples }
 }

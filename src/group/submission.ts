@@ -6,12 +6,14 @@
  *
  * Closures over constants, as the worker's loop is, and for the same reason.
  */
-import { cells, invariant, settled } from '../base/index.js'
+import { cells, cellsOf, invariant, settled } from '../base/index.js'
 import { type LaneWriters, ring } from '../ring/index.js'
 import { count, type Ledger } from './ledger.js'
 import * as packed from './packed.js'
+import { neverWaited } from './call.js'
 import { type Chunk, isMany, type ManyMemory, writeChunk } from './many.js'
 import type { Reject, Resolve, TaskSlab } from './slab.js'
+import { Sampler, stamp, stamped, stampUs } from './stamps.js'
 import { descriptor, viewsOf } from './task.js'
 
 // Not folded when they are imported.
@@ -30,6 +32,8 @@ const publishBatch = 2 * packed.entriesMax
 
 export interface SubmissionParts {
   readonly memory: ManyMemory
+  /** Where the tasks' stamps begin. */
+  readonly stampsAt: number
   readonly slab: TaskSlab
   readonly ledger: Ledger
   /** Lane w is that to worker w, lane w + `highLanes` that of high priority. */
@@ -47,6 +51,10 @@ export interface SubmissionParts {
 export interface Submission {
   /** Pushes a task into a lane, for a credit of the worker's. Throws what encoding the value throws; nothing has happened then. */
   submit(lane: number, worker: number, handler: number, value: unknown, resolve: Resolve, reject: Reject | undefined, flags: number): void
+  /** The same for one that has waited in a line: its stamp's weight, 0 when it has none, and since when it has. */
+  submitWaited(
+    lane: number, worker: number, handler: number, value: unknown, resolve: Resolve, reject: Reject | undefined, flags: number, weight: number, sinceUs: number,
+  ): void
   /** While a value is encoded: its getters may call the group, and must wait, since a slot is claimed and not yet committed. */
   isEncoding(): boolean
   /** Ends the turn when this thread's call stack is empty. */
@@ -59,20 +67,32 @@ export interface Submission {
 
 const encoding = 0
 const endScheduled = 1
+/** Of the task that is being submitted, see {@link Submission.submitWaited}. */
+const stampWeight = 2
+const stampSince = 3
 
 export function createSubmission(parts: SubmissionParts): Submission {
-  const { memory, slab, ledger, lanes, highLanes, doorbells, bells, poll, ended } = parts
+  const { memory, stampsAt, slab, ledger, lanes, highLanes, doorbells, bells, poll, ended } = parts
   const { i32, codec } = memory
   const { credits, counts } = ledger
   const { heads, tasks, generations } = viewsOf(i32)
   const { entryTasks, entryGenerations, entryInts } = packed.entryViewsOf(i32)
   const generationOf = slab.generations
-  const state = cells(2)
+  const state = cellsOf([0, 0, neverWaited, 0])
   /** How often a lane was published in this turn, by worker; it was rung for the first. */
   const published = cells(credits.length)
-  /** By lane: tasks since it was published, and where the descriptor with entries is that was committed last since then; 0 when there is none. */
-  const gathered = cells(2 * credits.length)
+  /** By lane: where the descriptor with entries is that was committed last since it was published; 0 when there is none. */
   const packing = cells(2 * credits.length)
+  /** By lane: tasks until something is to be done, and how many there were when that was found; until it is published, and until one is stamped. */
+  const left = cells(2 * credits.length)
+  const span = cells(2 * credits.length)
+  const toPublish = cells(2 * credits.length)
+  const toStamp = cells(2 * credits.length)
+  const samplers = Array.from(left, (_, lane) => new Sampler(lane))
+  for (const [lane, sampler] of samplers.entries()) {
+    toStamp[lane] = sampler.draw()
+    gatherAnew(lane)
+  }
 
   function submit(lane: number, worker: number, handler: number, value: unknown, resolve: Resolve, reject: Reject | undefined, flags: number): void {
     if (typeof value === 'number' && (value | 0) === value && flags === 0 && lane < highLanes && !Object.is(value, -0)) pack(lane, handler, value, resolve, reject)
@@ -80,8 +100,64 @@ export function createSubmission(parts: SubmissionParts): Submission {
     credits[worker]--
     counts[inFlight]++
     if (state[endScheduled] === 0) endTurnSoon()
-    if (++gathered[lane] >= publishBatch || lane >= highLanes) publishEarly(lane, worker)
+    if (--left[lane] <= 0) reached(lane, worker)
     if (!poll.polling) poll.start()
+  }
+
+  function submitWaited(
+    lane: number, worker: number, handler: number, value: unknown, resolve: Resolve, reject: Reject | undefined, flags: number, weight: number, sinceUs: number,
+  ): void {
+    state[stampWeight] = weight
+    state[stampSince] = sinceUs
+    if (weight > 0) {
+      countOff(lane)
+      toStamp[lane] = 1
+      span[lane] = left[lane] = 1
+    }
+    try {
+      submit(lane, worker, handler, value, resolve, reject, flags)
+    } finally {
+      state[stampWeight] = neverWaited
+    }
+  }
+
+  /** What was counted down to has come. */
+  function reached(lane: number, worker: number): void {
+    countOff(lane)
+    if (toStamp[lane] <= 0) stampLast(lane)
+    if (toPublish[lane] <= 0) publishEarly(lane, worker)
+    else span[lane] = left[lane] = Math.min(toPublish[lane], toStamp[lane])
+  }
+
+  function countOff(lane: number): void {
+    const taken = span[lane] - left[lane]
+    span[lane] = left[lane]
+    toPublish[lane] -= taken
+    toStamp[lane] -= taken
+  }
+
+  function gatherAnew(lane: number): void {
+    toPublish[lane] = lane < highLanes ? publishBatch : 1
+    span[lane] = left[lane] = Math.min(toPublish[lane], toStamp[lane])
+  }
+
+  /** The task that was committed last, unless it is many, or has waited and its time is not known. */
+  function stampLast(lane: number): void {
+    const at = lanes.last(lane)
+    const head = heads[at]
+    const weight = state[stampWeight]
+    const sampler = samplers[lane]
+    if (weight !== 0 && (head & isMany) === 0) {
+      const task = head >>> entriesShift === 0 ? tasks[at] : entryTasks[at + ((head >>> entriesShift) - 1) * entryWords]
+      if (weight > 0) stamp(i32, stampsAt, task, state[stampSince], weight)
+      else {
+        const now = stampUs()
+        stamp(i32, stampsAt, task, now, sampler.weight)
+        sampler.took(now)
+      }
+      heads[at] = head | stamped
+    }
+    toStamp[lane] = sampler.draw()
   }
 
   /** Into the descriptor before, if that is of numbers for the same handler and has room, or into a new one. */
@@ -135,7 +211,8 @@ export function createSubmission(parts: SubmissionParts): Submission {
   }
 
   function publish(lane: number): void {
-    gathered[lane] = 0
+    countOff(lane)
+    gatherAnew(lane)
     packing[lane] = 0
     lanes.publish(lane)
   }
@@ -157,7 +234,7 @@ export function createSubmission(parts: SubmissionParts): Submission {
       const early = published[worker]
       published[worker] = 0
       ledger.noteDepth(worker)
-      if (gathered[worker] !== 0) publish(worker)
+      if (lanes.pending(worker) !== 0) publish(worker)
       else if (early <= 1) continue
       ringOf(worker)
     }
@@ -168,5 +245,5 @@ export function createSubmission(parts: SubmissionParts): Submission {
     ring(i32, doorbells[worker], bells[worker])
   }
 
-  return { submit, isEncoding: () => state[encoding] !== 0, endTurnSoon, endTurn, publish, ring: ringOf }
+  return { submit, submitWaited, isEncoding: () => state[encoding] !== 0, endTurnSoon, endTurn, publish, ring: ringOf }
 }

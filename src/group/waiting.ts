@@ -4,7 +4,8 @@
  *
  * Invariant: within a line, first come first served; `length` counts the calls of all lines that are not gone.
  */
-import { anyWorker, type Call } from './call.js'
+import { anyWorker, type Call, neverWaited } from './call.js'
+import { Sampler, stampUs } from './stamps.js'
 
 /** Served entries are cut off in strides: one copy per so many calls, and none of what was served stays reachable for long. */
 const stride = 4096
@@ -114,9 +115,12 @@ export class WaitingLines {
   readonly #high = new Lines()
   readonly #normal = new Lines()
   #turns = 0
+  readonly #sampler = new Sampler(0)
+  #toStamp = this.#sampler.draw()
 
   push(call: Call): void {
     call.turn = this.#turns++
+    if (call.stampWeight === neverWaited) this.#stamp(call)
     this.#enter(call)
   }
 
@@ -184,6 +188,16 @@ export class WaitingLines {
   /** Takes out every call. */
   takeAll(): Call[] {
     return this.#take([...this.#high.all(), ...this.#normal.all()])
+  }
+
+  /** That it waits, and of a few since when. */
+  #stamp(call: Call): void {
+    call.stampWeight = 0
+    if (--this.#toStamp > 0) return
+    call.stampWeight = this.#sampler.weight
+    call.sinceUs = stampUs()
+    this.#sampler.took(call.sinceUs)
+    this.#toStamp = this.#sampler.draw()
   }
 
   #take(lines: readonly (Line | undefined)[]): Call[] {

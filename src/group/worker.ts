@@ -12,7 +12,7 @@ import { CarrierEnd, carrierOf } from './carrier.js'
 import { Cancels } from './called-off.js'
 import { TaskContext, type WorkerScope } from './context.js'
 import { Coroutines } from './coroutines.js'
-import { attachFabric, laneAt, noRecord, sheetAt, slotAt, slotLayout, slotState, taskWordsAt } from './fabric.js'
+import { attachFabric, laneAt, noRecord, sheetAt, slotAt, slotLayout, slotState, stampsAt, taskWordsAt } from './fabric.js'
 import { createFatigue, type RecycleAfter } from './fatigue.js'
 import { dispose, initialise } from './hooks.js'
 import { type Idle, startTurning } from './idle.js'
@@ -114,6 +114,7 @@ async function main(brief: WorkerBrief): Promise<void> {
     i32,
     f64,
     slot,
+    stampsAt: stampsAt(fabric),
     heap,
     codec,
     inboxAt: laneAt(fabric, brief.worker, 'toWorker'),

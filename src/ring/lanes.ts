@@ -40,6 +40,8 @@ export interface LaneWriters {
   publish(lane: number): void
   /** The index that is written next. */
   written(lane: number): number
+  /** The word index of the descriptor that was committed last. It is still the caller's own if it has not been published. */
+  last(lane: number): number
 }
 
 /** The reading ends of lanes. One thread only; made anew they continue where the lanes stand. */
@@ -118,6 +120,7 @@ export function laneWriters(i32: Int32Array, ats: readonly number[], capacity: n
       shared.store(i32, bases[lane] + tailAt, index) // P1
     },
     written: (lane) => next[lane],
+    last: (lane) => bases[lane] + slotsAt + (((next[lane] - 1) & mask) << descriptorShift),
   }
 }
 

@@ -14,6 +14,7 @@ import { createMeters, Meter } from '../../src/group/meter.js'
 import { hasStarted, recoverTasks } from '../../src/group/packed.js'
 import { createTaskSlab } from '../../src/group/slab.js'
 import { createSubmission } from '../../src/group/submission.js'
+import { stampWords } from '../../src/group/stamps.js'
 import type { SharedHeap } from '../../src/memory/index.js'
 import { initLane, laneReaders, laneWords, laneWriters, recoverConsumed, recoverProduced, ring, Sleeper } from '../../src/ring/index.js'
 import type { Scenario, Stage } from './scenario.js'
@@ -28,6 +29,8 @@ const stop = 35
 /** The worker's thread slot, whose counters the loop writes. */
 const slot = 48
 const lanesAt = 112
+/** The tasks' stamps lie behind the lanes, those of tasks and of completions. */
+const stampsAt = (capacity: number): number => lanesAt + 2 * laneWords(capacity)
 /** Lanes start two below the wrap of u32. */
 const first = -2
 
@@ -56,6 +59,7 @@ function work(stage: Stage, capacity: number, clockStepMs: number): void {
   performance.now = () => (nowMs += clockStepMs)
   const loop = createLoop({
     i32, f64, slot,
+    stampsAt: stampsAt(capacity),
     heap: noHeap,
     codec: codecOf(i32),
     inboxAt: lanesAt,
@@ -82,6 +86,19 @@ function work(stage: Stage, capacity: number, clockStepMs: number): void {
   }
 }
 
+/** What is run. */
+interface Run {
+  readonly capacity: number
+  readonly tasks: number
+  /** What the worker's clock advances by at each reading. */
+  readonly clockStepMs: number
+  readonly mortal?: readonly number[]
+  readonly carry?: Value
+  readonly recoverLane?: typeof recoverTasks
+  /** Tasks that have stamps. */
+  readonly stamps?: readonly number[]
+}
+
 /** What task n carries. */
 type Value = (n: number) => number
 const whole: Value = (n) => n
@@ -89,7 +106,7 @@ const half: Value = (n) => n + 0.5
 const mixed: Value = (n) => (n === 2 ? half(n) : n)
 
 /** The caller: pushes while it has credits, settles completions, recovers a dead worker, sleeps in its event loop. */
-function call(stage: Stage, capacity: number, tasks: number, valueOf: Value, recoverLane: typeof recoverTasks): void {
+function call(stage: Stage, { capacity, tasks, carry = whole, recoverLane = recoverTasks, stamps = [] }: Run): void {
   const { i32, words: { f64 } } = stage
   const doneAt = lanesAt + laneWords(capacity)
   const memory = { i32, f64, heap: noHeap, codec: codecOf(i32) }
@@ -98,7 +115,7 @@ function call(stage: Stage, capacity: number, tasks: number, valueOf: Value, rec
   const done = laneReaders(i32, [doneAt], capacity)
   const completion = createCompletion({ memory, slab, ledger, lanes: done })
   const submission = createSubmission({
-    memory, slab, ledger, lanes: laneWriters(i32, [lanesAt], capacity), highLanes: 1, doorbells: [workersBell],
+    memory, stampsAt: stampsAt(capacity), slab, ledger, lanes: laneWriters(i32, [lanesAt], capacity), highLanes: 1, doorbells: [workersBell],
     bells: [() => assert.fail('the worker does not sleep in its event loop here')], poll: { polling: true, start: () => {} }, ended: () => {},
   })
   const isExited = (): boolean => shared.load(i32, exited) === 1
@@ -116,10 +133,12 @@ function call(stage: Stage, capacity: number, tasks: number, valueOf: Value, rec
     while (pushed < tasks && ledger.credits[0] > 0) {
       const n = ++pushed
       const succeeded = (value: unknown): void => {
-        assert.equal(value, valueOf(n))
+        assert.equal(value, carry(n))
         settle(n, 1)
       }
-      submission.submit(0, 0, 0, valueOf(n), succeeded, () => settle(n, -1), 0)
+      const failed = (): void => settle(n, -1)
+      if (stamps.includes(n)) submission.submitWaited(0, 0, 0, carry(n), succeeded, failed, 0, 1, 0)
+      else submission.submit(0, 0, 0, carry(n), succeeded, failed, 0)
     }
     submission.endTurn()
   }
@@ -151,16 +170,17 @@ function call(stage: Stage, capacity: number, tasks: number, valueOf: Value, rec
   ring(i32, workersBell, () => {})
 }
 
-function scenario(capacity: number, tasks: number, clockStepMs: number, mortal: readonly number[], valueOf: Value = whole, recoverLane = recoverTasks): Scenario {
+function scenario(run: Run): Scenario {
+  const { capacity, tasks, clockStepMs, mortal = [] } = run
   return {
-    words: lanesAt + 2 * laneWords(capacity),
+    words: stampsAt(capacity) + stampWords * (tasks + capacity),
     mortal,
     setup: ({ i32 }) => {
       initLane(i32, lanesAt, first)
       initLane(i32, lanesAt + laneWords(capacity), first)
     },
     threads: [
-      (stage) => call(stage, capacity, tasks, valueOf, recoverLane),
+      (stage) => call(stage, run),
       (stage) => work(stage, capacity, clockStepMs),
       (stage) => {
         if (!stage.join(1)) return
@@ -193,14 +213,16 @@ const slow = 0.2
 const skipping: typeof recoverTasks = (i32, at) => ({ position: recoverConsumed(i32, at), parts: 0 })
 
 export const scenarios: Record<string, Scenario> = {
-  'a worker with fast handlers': scenario(2, 3, fast, []),
-  'a worker with fast handlers of other values': scenario(2, 3, fast, [], half),
-  'a worker with fast handlers of some other values': scenario(4, 4, fast, [], mixed),
-  'a worker with slow handlers': scenario(2, 3, slow, []),
-  'a worker with a lane of 1': scenario(1, 3, fast, []),
-  'a worker that dies, with fast handlers': scenario(2, 3, fast, [1]),
-  'a worker that dies, with fast handlers of other values': scenario(2, 3, fast, [1], half),
-  'a worker that dies, with fast handlers of some other values': scenario(4, 4, fast, [1], mixed),
-  'a worker that dies, with slow handlers': scenario(2, 3, slow, [1]),
-  'the rest of the descriptor in which a worker died is skipped': scenario(2, 3, fast, [1], whole, skipping),
+  'a worker with fast handlers': scenario({ capacity: 2, tasks: 3, clockStepMs: fast }),
+  'a worker with fast handlers of other values': scenario({ capacity: 2, tasks: 3, clockStepMs: fast, carry: half }),
+  'a worker with fast handlers of some other values': scenario({ capacity: 4, tasks: 4, clockStepMs: fast, carry: mixed }),
+  'a worker with fast handlers of tasks some of which have stamps': scenario({ capacity: 4, tasks: 4, clockStepMs: fast, carry: mixed, stamps: [2, 3] }),
+  'a worker with slow handlers': scenario({ capacity: 2, tasks: 3, clockStepMs: slow }),
+  'a worker with a lane of 1': scenario({ capacity: 1, tasks: 3, clockStepMs: fast }),
+  'a worker that dies, with fast handlers': scenario({ capacity: 2, tasks: 3, clockStepMs: fast, mortal: [1] }),
+  'a worker that dies, with fast handlers of other values': scenario({ capacity: 2, tasks: 3, clockStepMs: fast, mortal: [1], carry: half }),
+  'a worker that dies, with fast handlers of some other values': scenario({ capacity: 4, tasks: 4, clockStepMs: fast, mortal: [1], carry: mixed }),
+  'a worker that dies, with fast handlers of tasks some of which have stamps': scenario({ capacity: 4, tasks: 3, clockStepMs: fast, mortal: [1], stamps: [2] }),
+  'a worker that dies, with slow handlers': scenario({ capacity: 2, tasks: 3, clockStepMs: slow, mortal: [1] }),
+  'the rest of the descriptor in which a worker died is skipped': scenario({ capacity: 2, tasks: 3, clockStepMs: fast, mortal: [1], recoverLane: skipping }),
 }

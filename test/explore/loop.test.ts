@@ -11,11 +11,13 @@ const searches: Record<string, Exploration> = {
   'a worker with fast handlers': { preemptions: 1, random: 500 },
   'a worker with fast handlers of other values': { preemptions: 1, random: 500 },
   'a worker with fast handlers of some other values': { preemptions: 0, random: 500 },
+  'a worker with fast handlers of tasks some of which have stamps': { preemptions: 0, random: 500 },
   'a worker with slow handlers': { preemptions: 1, random: 500 },
   'a worker with a lane of 1': { preemptions: 1, random: 500 },
   'a worker that dies, with fast handlers': { preemptions: 0, random: 1000 },
   'a worker that dies, with fast handlers of other values': { preemptions: 0, random: 1000 },
   'a worker that dies, with fast handlers of some other values': { preemptions: 0, random: 1000 },
+  'a worker that dies, with fast handlers of tasks some of which have stamps': { preemptions: 0, random: 1000 },
   'a worker that dies, with slow handlers': { preemptions: 0, random: 1000 },
 }
 
