@@ -9,6 +9,7 @@ import { PercoreError, type Words } from '../base/index.js'
 import type { Ptr } from '../memory/index.js'
 import { type ErrorRecord, errorOf, isErrorObject, recordOf } from './error-record.js'
 import { hostStructuredFormat, type StructuredFormat, unclearedBytes } from './host.js'
+import { Moved, notTransferable } from './moved.js'
 import { notCloneable } from './not-cloneable.js'
 import { numberArrayOf, numberArrays } from './number-arrays.js'
 import { createPlainReader } from './plain-read.js'
@@ -52,8 +53,8 @@ export interface Codec {
  * lie on threads that exchange descriptors, and what was sent can be taken at once.
  */
 export interface Carrier {
-  /** Sends a copy, as structuredClone makes it; its number. Throws for what cannot be sent. */
-  send(value: unknown, at: number): number
+  /** Sends a copy, as structuredClone makes it, and moves what is to be transferred; its number. Throws for what cannot be sent. */
+  send(value: unknown, at: number, transfer?: readonly object[]): number
   /** What was sent under a number, once. Throws when the thread at the other end has ended. */
   take(number: number, at: number): unknown
 }
@@ -99,7 +100,8 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
       if (value === null) return kind.null
       if (value instanceof Uint8Array && ArrayBuffer.isView(value)) return encodeBytes(value, kind.bytes, at)
       if (value instanceof SharedBlock) return encodeShared(value, at)
-      return ArrayBuffer.isView(value) ? encodeView(value, at) : encodeObject(value, at)
+      if (ArrayBuffer.isView(value)) return encodeView(value, at)
+      return value instanceof Moved ? encodeMoved(value, at) : encodeObject(value, at)
     }
     if (typeof value === 'string') return encodeText(value, at)
     if (typeof value === 'boolean') return value ? kind.true : kind.false
@@ -189,6 +191,17 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
     i32[at + 1] = block.take(buffer)
     i32[at] = block.byteLength
     return kind.sharedBlock | blockBit
+  }
+
+  function encodeMoved(moved: Moved, at: number): number {
+    moved.check()
+    if (carrier === undefined) throw notTransferable('there is no port to the other thread')
+    try {
+      i32[at + 1] = carrier.send(moved.value, at, moved.transfer)
+    } catch (cause) {
+      throw cause instanceof PercoreError ? cause : notTransferable(cause)
+    }
+    return kind.carried
   }
 
   function takeBlock(bytes: number, at: number): number {

@@ -135,7 +135,8 @@ function isShared(value: unknown): boolean {
   return typeof SharedArrayBuffer !== 'undefined' && buffer instanceof SharedArrayBuffer
 }
 
-function isDetached(value: unknown): boolean {
+/** Whether its bytes were transferred elsewhere. */
+export function isDetached(value: unknown): boolean {
   const buffer = ArrayBuffer.isView(value) ? value.buffer : value
   if (!(buffer instanceof ArrayBuffer)) return false
   try {

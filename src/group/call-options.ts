@@ -1,6 +1,7 @@
 /** The options of one call, and what is wrong with them. On the group's thread; a call without options never comes here. */
+import type { Transferable } from 'node:worker_threads'
 import { PercoreError } from '../base/index.js'
-import { SharedBlock } from '../codec/index.js'
+import { Moved, SharedBlock } from '../codec/index.js'
 import { checkKey } from './balance.js'
 import { boundNow } from './caller-context.js'
 import { anyWorker, type CallSpec } from './call.js'
@@ -24,6 +25,25 @@ import { ReportListener } from './reports.js'
  * const call = group.run('double', 1, { signal: controller.signal, timeoutMs: 500, retry: 2 })
  * controller.abort(new Error('nobody wants it any more'))
  * await call.catch((error: Error) => console.log(error.message)) // nobody wants it any more
+ *
+ * await group.close()
+ * ```
+ *
+ * @example
+ * ```ts
+ * // samples.ts
+ * export const mean = (samples: Float64Array): number => samples.reduce((a, b) => a + b) / samples.length
+ * ```
+ *
+ * @example
+ * ```ts
+ * import { ExecGroup } from 'percore'
+ * import type * as handlers from './samples.js'
+ *
+ * const group = await ExecGroup.start<typeof handlers>(new URL('./samples.js', import.meta.url))
+ * const samples = new Float64Array(1_000_000).fill(3)
+ * const mean = group.run('mean', samples, { transfer: [samples.buffer] })
+ * console.log(samples.length, await mean) // 0 3
  * await group.close()
  * ```
  */
@@ -57,14 +77,21 @@ export interface CallOptions {
    * it. Not a promise of order: a call of high priority also overtakes others of its key. Default `normal`.
    */
   readonly priority?: 'high' | 'normal'
+  /**
+   * What moves to the worker instead of being copied, as `postMessage` takes it: ArrayBuffers in the value, which are detached here when the call returns, MessagePorts, and
+   * whatever else `structuredClone` transfers. Use it for large buffers that are there already (ArrayBuffers of 64 KiB and more: the way costs some 20 µs whatever the size), and for
+   * ports; to fill memory that workers take without a copy, see {@link SharedBlock}. What the engine refuses fails the call with ERR_PERCORE_NOT_TRANSFERABLE, and stays where it was. What was on its way to a worker that
+   * died is lost with it, and the call fails with ERR_PERCORE_WORKER_DIED. Not with `retry`, nor for `runMany`.
+   */
+  readonly transfer?: readonly Transferable[]
   /** Takes what the handler says with `ctx.report`, in order and before the result. What it throws is an uncaught exception. */
   readonly onReport?: (progress: unknown) => void
 }
 
 /** What `ExecGroup.runSync` takes. */
-export type SyncOptions = Pick<CallOptions, 'worker' | 'key' | 'priority' | 'timeoutMs'>
+export type SyncOptions = Pick<CallOptions, 'worker' | 'key' | 'priority' | 'timeoutMs' | 'transfer'>
 
-const known: readonly (keyof CallOptions)[] = ['key', 'worker', 'signal', 'timeoutMs', 'hard', 'retry', 'priority', 'onReport']
+const known: readonly (keyof CallOptions)[] = ['key', 'worker', 'signal', 'timeoutMs', 'hard', 'retry', 'priority', 'transfer', 'onReport']
 
 /** Throws ERR_PERCORE_INVALID_OPTION, naming option and value. `workers` is how many there are. */
 export function checkCallOptions(options: CallOptions, workers: number): CallSpec {
@@ -80,6 +107,14 @@ export function checkCallOptions(options: CallOptions, workers: number): CallSpe
     if (key !== undefined) throw invalid('a call cannot have both a key and a worker: the key chooses the worker. Pass one of them')
   }
   return { key: key === undefined ? undefined : checkKey(key), wanted: worker ?? anyWorker, high: priority === 'high', listener: onReport === undefined ? undefined : new ReportListener(boundNow(onReport)) }
+}
+
+/** The value as it is to be sent: with what moves, if anything does. Throws ERR_PERCORE_INVALID_OPTION. */
+export function sentValue(value: unknown, { transfer, retry }: CallOptions): unknown {
+  if (transfer === undefined) return value
+  if (!Array.isArray(transfer)) throw invalid(`transfer must be a list of what moves, not ${typeof transfer}`)
+  if (retry !== undefined) throw invalid('what moves can be sent only once, so its call cannot be tried again: leave out retry, or transfer')
+  return transfer.length === 0 ? value : new Moved(value, [...(transfer as readonly Transferable[])])
 }
 
 /** What guards a call, or undefined when nothing does. Throws ERR_PERCORE_INVALID_OPTION. */

@@ -1,6 +1,6 @@
 /** Makes the call that options ask for: with its guard, and with whoever listens to its reports. On the group's thread. */
 import { type Call, type CallSpec, makeCall } from './call.js'
-import { type CallOptions, checkCallOptions, checkGuard } from './call-options.js'
+import { type CallOptions, checkCallOptions, checkGuard, sentValue } from './call-options.js'
 import { Guard, type GuardActions } from './guard.js'
 import type { Reports } from './reports.js'
 import { type Reject, rejectThrough, type Resolve } from './slab.js'
@@ -20,10 +20,11 @@ export interface PreparedCall {
 
 /** Throws ERR_PERCORE_INVALID_OPTION. Nothing has begun then. `base` is what the call is beside its options. */
 export function callWith(
-  parts: CallWithParts, handler: number, value: unknown, options: CallOptions, resolve: Resolve, reject: Reject | undefined, base?: CallSpec,
+  parts: CallWithParts, handler: number, argument: unknown, options: CallOptions, resolve: Resolve, reject: Reject | undefined, base?: CallSpec,
 ): PreparedCall {
   const spec = { ...checkCallOptions(options, parts.workers), ...base }
-  const guard = checkGuard(options, value)
+  const guard = checkGuard(options, argument)
+  const value = sentValue(argument, options)
   const { listener } = spec
   if (listener !== undefined) {
     const ended = (tell: (outcome: unknown) => void) => (outcome: unknown): void => {

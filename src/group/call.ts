@@ -3,6 +3,7 @@
  *
  * Calls without options that find room never become one of these: they are numbers and two functions, see `Dispatcher.call`.
  */
+import { Moved } from '../codec/index.js'
 import type { ReportListener } from './reports.js'
 import { type Reject, rejectThrough, type Resolve } from './slab.js'
 
@@ -64,6 +65,11 @@ export function makeCall(handler: number, value: unknown, resolve: Resolve, reje
     handler, value, resolve, reject, key, wanted, exempt, listener, flags, high,
     worker: anyWorker, turn: 0, waits: false, stampWeight: neverWaited, sinceUs: 0, gone: false, task: -1, generation: 0, position: 0,
   }
+}
+
+/** What its handler is to be given. */
+export function argumentOf({ value }: Call): unknown {
+  return value instanceof Moved ? value.value : value
 }
 
 /** Tells whoever made the call that it has failed: never before the call has returned, nor in the middle of anything here. */

@@ -1,11 +1,11 @@
 /**
- * How values that hold handles (shared memory, keys, blobs) reach another thread: as messages of a port beside the lanes, one pair per life of a
+ * How values that hold handles (shared memory, keys, blobs), or are moved, reach another thread: as messages of a port beside the lanes, one pair per life of a
  * worker. Each end belongs to its thread.
  *
  * The invariant: a message is posted before the descriptor that names it is published, and it is taken without waiting. So whoever reads the
  * descriptor finds the message, unless the worker it was sent to or came from has died with its port.
  */
-import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
+import { type MessagePort, receiveMessageOnPort, type Transferable } from 'node:worker_threads'
 import { PercoreError } from '../base/index.js'
 import type { Carrier } from '../codec/index.js'
 
@@ -27,8 +27,8 @@ export class CarrierEnd {
     port.unref()
   }
 
-  send(value: unknown): number {
-    this.port.postMessage([this.#sent + this.#step, value] satisfies Message)
+  send(value: unknown, transfer: readonly object[] = []): number {
+    this.port.postMessage([this.#sent + this.#step, value] satisfies Message, transfer as Transferable[])
     return (this.#sent += this.#step)
   }
 
@@ -50,7 +50,7 @@ export class CarrierEnd {
 /** The carrier of a thread; `endAt` gives the end that belongs to the lane in which a descriptor lies. */
 export function carrierOf(endAt: (at: number) => CarrierEnd | undefined): Carrier {
   return {
-    send: (value, at) => endOf(endAt, at).send(value),
+    send: (value, at, transfer) => endOf(endAt, at).send(value, transfer),
     take: (number, at) => endOf(endAt, at).take(number),
   }
 }

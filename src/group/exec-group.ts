@@ -8,7 +8,7 @@ import { SharedBlock } from '../codec/index.js'
 import type { AuditReport } from '../memory/index.js'
 import { bound, callerContext, hasCallerContext } from './caller-context.js'
 import { type CallSpec, makeCall } from './call.js'
-import { type CallOptions, checkCallOptions, checkGuard, checkWorker, type SyncOptions } from './call-options.js'
+import { type CallOptions, checkCallOptions, checkGuard, checkWorker, sentValue, type SyncOptions } from './call-options.js'
 import { callWith } from './call-with.js'
 import { mayBeCalledOff } from './called-off.js'
 import { isTraced, Trace, tracedStream } from './channels.js'
@@ -160,7 +160,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
    * Runs a handler on some worker; the promise of its result. When all workers are full it waits for room. Whatever
    * `structuredClone` accepts may be passed and returned.
    *
-   * Rejects with what the handler threw, or ERR_PERCORE_NO_SUCH_HANDLER, ERR_PERCORE_NOT_CLONEABLE, ERR_PERCORE_QUEUE_FULL,
+   * Rejects with what the handler threw, or ERR_PERCORE_NO_SUCH_HANDLER, ERR_PERCORE_NOT_CLONEABLE, ERR_PERCORE_NOT_TRANSFERABLE, ERR_PERCORE_QUEUE_FULL,
    * ERR_PERCORE_WORKER_DIED, ERR_PERCORE_OUT_OF_MEMORY, ERR_PERCORE_CLOSED.
    *
    * @example
@@ -282,7 +282,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
    * callback that must answer, a script. Everything else on this thread stands still, other tasks' callbacks excepted, which are
    * called as results come. Not for a server's main thread, and impossible on a browser's.
    *
-   * Of the options, `worker`, `key`, `priority` and `timeoutMs`. A handler that is stuck when `timeoutMs` has passed is stopped as `run` does,
+   * Of the options, `worker`, `key`, `priority`, `transfer` and `timeoutMs`. A handler that is stuck when `timeoutMs` has passed is stopped as `run` does,
    * once the event loop turns.
    *
    * @throws what `run` rejects with; ERR_PERCORE_WORKER_DIED also when the worker's thread ended and could not be replaced, as that needs the event loop
@@ -309,7 +309,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     const settle = (failed: boolean) => (value: unknown): void => {
       outcome = { value, failed }
     }
-    const made = makeCall(number, value, settle(false), settle(true), { ...spec, flags: mayBeCalledOff })
+    const made = makeCall(number, sentValue(value, options), settle(false), settle(true), { ...spec, flags: mayBeCalledOff })
     const trace = isTraced() ? new Trace(this, 'runSync', name, value).submitted() : undefined
     try {
       const end = this.#dispatcher.runSync(made, options.timeoutMs ?? Number.POSITIVE_INFINITY, () => outcome !== undefined)

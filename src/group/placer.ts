@@ -5,7 +5,7 @@
  */
 import { PercoreError } from '../base/index.js'
 import { balance, type Balancer, type LoadView, type Placement, type TaskView } from './balance.js'
-import { anyWorker, type Call } from './call.js'
+import { anyWorker, argumentOf, type Call } from './call.js'
 
 /** What a {@link Placement} sees: one object for all tasks. */
 class TaskInView implements TaskView {
@@ -53,7 +53,7 @@ export class Placer {
 
   /** Throws what the group's own placement throws, and ERR_PERCORE_INVALID_OPTION for a worker that is none. */
   place(call: Call): number {
-    const worker = call.wanted !== anyWorker ? call.wanted : this.choose(call.handler, call.value, call.key)
+    const worker = call.wanted !== anyWorker ? call.wanted : this.choose(call.handler, argumentOf(call), call.key)
     return this.#check(worker)
   }
 

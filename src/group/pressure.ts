@@ -5,7 +5,8 @@
  * Invariant: a call that is refused or dropped is told so exactly once; whoever awaits room is woken when some comes back, or told that none will.
  */
 import { PercoreError } from '../base/index.js'
-import { type Call, failCall } from './call.js'
+import { Moved } from '../codec/index.js'
+import { argumentOf, type Call, failCall } from './call.js'
 import type { WaitingLines } from './waiting.js'
 
 /** What happens to a call of `run` when all workers it may go to are full; see `ExecGroupOptions.whenFull`. */
@@ -60,6 +61,12 @@ export class Pressure {
       if (policy === 'drop-oldest' || policy === 'drop-newest') this.#drop(dropped)
       else failCall(call, queueFull(waiting.limited))
       if (dropped === call) return false
+    }
+    try {
+      if (call.value instanceof Moved) call.value.take()
+    } catch (error) {
+      failCall(call, error)
+      return false
     }
     waiting.push(call)
     return true
@@ -123,7 +130,7 @@ export class Pressure {
     this.dropped++
     const message = `the task was dropped, since ${this.#parts.maxQueue} were waiting. Send less, or raise maxQueue.`
     failCall(call, new PercoreError('ERR_PERCORE_DROPPED', message))
-    queueMicrotask(() => this.#parts.events.dropped(call.handler, call.value))
+    queueMicrotask(() => this.#parts.events.dropped(call.handler, argumentOf(call)))
   }
 }
 

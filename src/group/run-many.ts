@@ -33,6 +33,9 @@ export function manyRunner(engine: Engine, number: number, options: CallOptions,
   const { dispatcher, callParts } = engine
   const { wanted } = checkCallOptions(options, dispatcher.workers)
   checkGuard(options, undefined)
+  if (options.transfer !== undefined) {
+    throw new PercoreError('ERR_PERCORE_INVALID_OPTION', 'runMany takes no transfer: its values travel in parts. Use run for each.')
+  }
   const isPlaced = options.worker !== undefined || options.key !== undefined
   const all = Array.from({ length: dispatcher.workers }, (_, worker) => worker).filter((worker) => dispatcher.serves(worker))
   const workers = isPlaced || all.length === 0 ? [wanted ?? anyWorker] : all

@@ -6,7 +6,7 @@
  */
 import { PercoreError } from '../base/index.js'
 import { type CallSpec, makeCall } from './call.js'
-import { type CallOptions, checkCallOptions } from './call-options.js'
+import { type CallOptions, checkCallOptions, sentValue } from './call-options.js'
 import type { Engine } from './engine.js'
 import { workersMax } from './fabric.js'
 import { integer } from './options.js'
@@ -36,6 +36,7 @@ export function streamOf(engine: Engine, number: number, value: unknown, options
   integer('credits', credits, 1, streamCreditsMax)
   const { dispatcher, names } = engine
   const spec = checkCallOptions(rest, dispatcher.workers)
+  const sent = sentValue(value, rest)
   const count = names.length
   const ask = (which: number, value: unknown, spec: CallSpec, settled?: (result: unknown) => void): Promise<unknown> => {
     if (engine.closed) return Promise.reject(engine.refusal(names[number]))
@@ -48,7 +49,7 @@ export function streamOf(engine: Engine, number: number, value: unknown, options
     })
   }
   return readStream({
-    open: () => ask(streamNumber(number, count), value, spec, (key) => dispatcher.streamBegan((key as number) % workersMax)),
+    open: () => ask(streamNumber(number, count), sent, spec, (key) => dispatcher.streamBegan((key as number) % workersMax)),
     pull: (worker, request) => ask(builtinNumber(builtin.pull, count), request, { wanted: worker, exempt: true }),
     cancel: (worker, key) => ask(builtinNumber(builtin.cancel, count), key, { wanted: worker, exempt: true }),
     ended: (worker) => dispatcher.streamEnded(worker),

@@ -94,12 +94,11 @@ export function run(value: unknown): unknown {
   return passOn(usual(value))
 }
 
-/** Any handler, and a value that came with the call, or beside it. */
-export async function runNamed([filename, name, value, number]: readonly [string, string, unknown, number]): Promise<unknown> {
-  const argument = number === 0 ? value : side.take(number)
+/** Any handler, and its value. */
+export async function runNamed([filename, name, value]: readonly [string, string, unknown]): Promise<unknown> {
   const handler = await handlerOf(filename, name)
   if (handler === undefined) throw noHandler(filename)
-  return passOn(handler(argument))
+  return passOn(handler(value))
 }
 
 function noHandler(filename: string | null): Error {

@@ -26,8 +26,8 @@ let tasks = 0
 export class TaskInfo extends AsyncResource implements PiscinaTask {
   readonly taskId: number = tasks++
   /** The value; task queues read it under this name. */
-  readonly task: unknown
-  readonly transfer: readonly Transferable[]
+  task: unknown
+  transfer: readonly Transferable[]
   readonly filename: string
   readonly name: string
   readonly created: number = performance.now()
@@ -50,6 +50,14 @@ export class TaskInfo extends AsyncResource implements PiscinaTask {
     this.isAbortable = spec.signal !== null
     this[queueOptionsSymbol] = (value as { readonly [queueOptionsSymbol]?: object } | null | undefined)?.[queueOptionsSymbol] ?? null
     this.#settled = settled
+  }
+
+  /** What is moved is gone from here when `run` returns, also when its thread takes nothing yet. */
+  takeMoved(): void {
+    if (this.transfer.length === 0) return
+    const [task, ...transfer] = structuredClone([this.task, ...this.transfer], { transfer: [...this.transfer] as never }) as [unknown, ...Transferable[]]
+    this.task = task
+    this.transfer = transfer
   }
 
   /** Calls back when the signal aborts before the task is over. */

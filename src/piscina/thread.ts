@@ -101,10 +101,11 @@ export class PoolThread {
     this.tasks.add(task)
     task.thread = this
     try {
-      // At once: what is moved is gone from here when `run` returns.
-      const number = task.transfer.length > 0 ? (this.#side as Side).send(task.task, task.transfer) : 0
-      if (this.#group !== undefined) this.#call(this.#group, task, number)
-      else this.#starting.then((group) => this.#call(group, task, number), () => undefined)
+      if (this.#group !== undefined) this.#call(this.#group, task)
+      else {
+        task.takeMoved()
+        this.#starting.then((group) => this.#call(group, task), () => undefined)
+      }
     } catch (error) {
       queueMicrotask(() => this.#over(task, error, undefined, true))
     }
@@ -173,14 +174,15 @@ export class PoolThread {
     if (!this.destroyed) this.#events.died(this, error, always)
   }
 
-  #call(group: ExecGroup, task: TaskInfo, number: number): void {
+  #call(group: ExecGroup, task: TaskInfo): void {
     if (task.isOver) return
     const { filename, name } = this.#options
     const done = (result: unknown): void => this.#over(task, undefined, result, false)
     const failed = (error: unknown): void => this.#over(task, error, undefined, true)
-    const isUsual = number === 0 && task.filename === filename && task.name === name
-    if (isUsual) group.call('run', task.task, done, failed)
-    else group.call('runNamed', [task.filename, task.name, number === 0 ? task.task : undefined, number], done, failed)
+    const { transfer } = task
+    const options = transfer.length > 0 ? { transfer } : undefined
+    if (task.filename === filename && task.name === name) group.call('run', task.task, done, failed, options)
+    else group.call('runNamed', [task.filename, task.name, task.task], done, failed, options)
   }
 
   #over(task: TaskInfo, error: unknown, result: unknown, failed: boolean): void {
@@ -198,9 +200,11 @@ export class PoolThread {
   }
 }
 
+const notSendable: ReadonlySet<string> = new Set(['ERR_PERCORE_NOT_CLONEABLE', 'ERR_PERCORE_NOT_TRANSFERABLE'])
+
 /** What cannot be cloned is told as the engine tells it. */
 function plain(error: unknown): unknown {
-  if (!(error instanceof PercoreError) || error.code !== 'ERR_PERCORE_NOT_CLONEABLE') return error
+  if (!(error instanceof PercoreError) || !notSendable.has(error.code)) return error
   const told = error.cause instanceof Error ? error.cause : error
   return told.name === 'DataCloneError' ? told : new DOMException(told.message, 'DataCloneError')
 }

@@ -1,6 +1,6 @@
 /** Handlers for the group's tests: well-behaved ones, and every way of misbehaving. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { threadId } from 'node:worker_threads'
+import { type MessagePort, threadId } from 'node:worker_threads'
 import { defineHandlers, SharedBlock } from '../../src/index.js'
 
 class Unprocessable extends TypeError {
@@ -9,6 +9,15 @@ class Unprocessable extends TypeError {
 
 const handlers = defineHandlers({
   echo: (value: unknown) => value,
+  byteSum: (value: { readonly bytes: ArrayBuffer } | Uint8Array) => new Uint8Array(value instanceof Uint8Array ? value : value.bytes).reduce((sum, byte) => sum + byte, 0),
+  /** Says something to whoever has the other end. */
+  say(port: MessagePort) {
+    port.postMessage('here')
+    port.close()
+  },
+  *bytesOf(bytes: ArrayBuffer) {
+    yield* new Uint8Array(bytes)
+  },
   double: (n: number) => n * 2,
   nothing: () => undefined,
   thread: () => threadId,
