@@ -149,43 +149,71 @@ function twoChoices(seed = 1): Balancer {
 /** Keys are dealt to workers in this many parts, by their hash. */
 const parts = 4096
 
+/** Which worker has which keys, and which the last task had: what a placement by key and the group share. */
+export class Keys {
+  /** By part. −1 where nobody serves. */
+  readonly owners: Int32Array = new Int32Array(parts)
+  /** That of the last task that was placed; −1 when it had no key. */
+  part = -1
+  #load: LoadView | undefined
+  #membership = -1
+
+  /** The worker that has a key. Throws ERR_PERCORE_INVALID_OPTION for what is none. */
+  place(key: unknown, load: LoadView): number {
+    this.part = hashKey(checkKey(key)) & (parts - 1)
+    if (load.membership !== this.#membership) {
+      this.#load = load
+      this.deal()
+    }
+    return this.owners[this.part]
+  }
+
+  /** Each part of the keys goes to the worker that bids highest for it. */
+  deal(): void {
+    const load = this.#load
+    if (load === undefined) return
+    this.#membership = load.membership
+    for (let part = 0; part < parts; part++) {
+      let best = -1
+      let highest = -1
+      for (let worker = 0; worker < load.workers; worker++) {
+        if (!load.serves(worker)) continue
+        const bid = mix32(mix32(part + 1) ^ Math.imul(worker + 1, 0x9e3779b1))
+        if (bid > highest) {
+          highest = bid
+          best = worker
+        }
+      }
+      this.owners[part] = best
+    }
+  }
+}
+
+const keysOfPlacement = new WeakMap<Placement, Keys>()
+
+/** The keys of a placement that `balance.key` made. */
+export function keysOf(placement: Placement): Keys | undefined {
+  return keysOfPlacement.get(placement)
+}
+
 /**
  * Tasks of one key all go to one worker, which runs them in the order of the calls, also across the death of its thread. Tasks without
  * a key go round. When workers join or leave, few keys move: each part of the keys goes to the worker that bids highest for it
- * (rendezvous hashing, Thaler and Ravishankar 1996), worked out once per change.
+ * (rendezvous hashing, Thaler and Ravishankar 1996), worked out once per change. Tasks of a key that has moved wait until the worker before has ended
+ * those it had.
  *
  * `of` finds the key in a task's value; the `key` option of a call comes first.
  */
 function key(of?: (value: never) => string | number | undefined): Placement {
-  const owners = new Int32Array(parts)
+  const keys = new Keys()
   const rest = roundRobin()
-  let membership = -1
-  return (task, load) => {
+  const placement: Placement = (task, load) => {
+    keys.part = -1
     const found = task.key ?? of?.(task.value as never)
-    if (found === undefined) return rest.pick(load)
-    if (load.membership !== membership) {
-      membership = load.membership
-      deal(owners, load)
-    }
-    return owners[hashKey(checkKey(found)) & (parts - 1)]
+    return found === undefined ? rest.pick(load) : keys.place(found, load)
   }
-}
-
-/** −1 where nobody serves. */
-function deal(owners: Int32Array, load: LoadView): void {
-  for (let part = 0; part < parts; part++) {
-    let best = -1
-    let highest = -1
-    for (let worker = 0; worker < load.workers; worker++) {
-      if (!load.serves(worker)) continue
-      const bid = mix32(mix32(part + 1) ^ Math.imul(worker + 1, 0x9e3779b1))
-      if (bid > highest) {
-        highest = bid
-        best = worker
-      }
-    }
-    owners[part] = best
-  }
+  keysOfPlacement.set(placement, keys)
+  return placement
 }
 
 /** A key as it may be, or ERR_PERCORE_INVALID_OPTION. */

@@ -48,7 +48,10 @@ import { ReportListener } from './reports.js'
  * ```
  */
 export interface CallOptions {
-  /** Tasks of one key run on one worker, in the order of their calls. Not together with `worker`. */
+  /**
+   * Tasks of one key run on one worker, in the order of their calls, also through its death. When workers come or go, a key that moves to another one does so once the worker
+   * before has ended what it had of it; until then its calls wait. Further attempts (`retry`) and `priority: 'high'` are exempt from the order. Not together with `worker`.
+   */
   readonly key?: string | number
   /** The worker to run on, 0 … workers − 1, whatever the balancer would choose. */
   readonly worker?: number

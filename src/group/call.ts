@@ -28,8 +28,10 @@ export interface Call {
   readonly exempt: boolean
   /** Who listens to its progress. */
   readonly listener: ReportListener | undefined
-  /** The worker it waits for, or {@link anyWorker}. */
+  /** The worker it waits for, or {@link anyWorker}, or the line of its part of the keys, see handover.ts. */
   worker: number
+  /** The part of the keys that its key is of, once it was placed; −1 when it has none. */
+  part: number
   /** In the order of the calls; given when it begins to wait. */
   turn: number
   /** It is in a line. */
@@ -63,7 +65,7 @@ export function makeCall(handler: number, value: unknown, resolve: Resolve, reje
   const { wanted = anyWorker, key, exempt = false, listener, flags = 0, high = false } = spec
   return {
     handler, value, resolve, reject, key, wanted, exempt, listener, flags, high,
-    worker: anyWorker, turn: 0, waits: false, stampWeight: neverWaited, sinceUs: 0, gone: false, task: -1, generation: 0, position: 0,
+    worker: anyWorker, part: -1, turn: 0, waits: false, stampWeight: neverWaited, sinceUs: 0, gone: false, task: -1, generation: 0, position: 0,
   }
 }
 

@@ -21,6 +21,7 @@ import { anyWorker, type Call, type CallSpec, fail, failCall, makeCall, neverWai
 import { calledOff, mayBeCalledOff } from './called-off.js'
 import { type Completion, createCompletion } from './completion.js'
 import { type Fabric, laneAt, slotAt, slotLayout, slotState, stampsAt, tasksMax, taskWordsAt, type Way } from './fabric.js'
+import { Handover } from './handover.js'
 import { count, Ledger } from './ledger.js'
 import { Placer } from './placer.js'
 import { Poller } from './poller.js'
@@ -89,6 +90,7 @@ export class Dispatcher {
   readonly #ledger: Ledger
   readonly #load: LoadView
   readonly #placer: Placer
+  readonly #handover: Handover
   readonly #balancer: Balancer | undefined
   readonly #depth: number
 
@@ -153,6 +155,7 @@ export class Dispatcher {
     })
     this.#placer = new Placer({ load: this.#load, balancer: parts.balancer, names: parts.names, lost: (worker) => this.#ledger.lost(worker) })
     this.#balancer = this.#placer.balancer
+    this.#handover = new Handover({ slab: this.#slab, keys: () => this.#placer.keys, workers, tasksMax: tasksMax(workers, laneCapacity) })
     this.#pressure = new Pressure({
       waiting: this.#waiting,
       policy: parts.whenFull,
@@ -209,12 +212,15 @@ export class Dispatcher {
     const waiting = this.#waiting
     const load = this.#load
     const balancer = this.#balancer
+    const slab = this.#slab
     return (handler, value, resolve, reject, spec) => {
       if (waiting.length === 0 && !isEncoding()) {
-        const worker = balancer !== undefined ? balancer.pick(load) : this.#placer.tryChoose(handler, value)
+        const worker = balancer !== undefined ? balancer.pick(load) : this.#tryChoose(handler, value)
         if (credits[worker] > 0) {
           try {
+            const task = balancer === undefined ? slab.next() : 0
             submit(worker, worker, handler, value, resolve, reject, 0)
+            if (balancer === undefined) this.#handover.note(task, this.#placer.part)
           } catch (error) {
             fail(resolve, reject, error)
           }
@@ -261,9 +267,11 @@ export class Dispatcher {
   /** `call` only if there is room now: false when not. Throws what `encode` and the placement throw. */
   tryCall(handler: number, value: unknown, resolve: Resolve, reject: Reject | undefined): boolean {
     if (this.#waiting.length === 0 && !this.#submission.isEncoding()) {
-      const worker = this.#balancer !== undefined ? this.#balancer.pick(this.#load) : this.#placer.tryChoose(handler, value)
+      const worker = this.#balancer !== undefined ? this.#balancer.pick(this.#load) : this.#tryChoose(handler, value)
       if (this.#ledger.credits[worker] > 0) {
+        const task = this.#slab.next()
         this.#submission.submit(worker, worker, handler, value, resolve, reject, 0)
+        if (this.#balancer === undefined) this.#handover.note(task, this.#placer.part)
         return true
       }
     }
@@ -282,7 +290,7 @@ export class Dispatcher {
 
   /** `tryCall` for a task that names its worker or has a key, or that found no room. */
   tryPlace(call: Call): boolean {
-    const worker = this.#mustWait(call) ? anyWorker : this.#placer.place(call)
+    const worker = this.#mustWait(call) ? anyWorker : this.#placeByKey(call)
     if (worker !== anyWorker && this.#mayGo(worker, call.high)) {
       try {
         this.#submitCall(worker, call)
@@ -348,6 +356,7 @@ export class Dispatcher {
     let worker = anyWorker
     const find = (): boolean => {
       worker = this.#placeOrThrow(call)
+      if (Handover.isLine(worker)) worker = anyWorker
       if (call.wanted === anyWorker && worker !== anyWorker && this.#hasEnded(worker)) worker = this.#anyAlive()
       return worker !== anyWorker && this.#ledger.credits[worker] > 0
     }
@@ -480,6 +489,7 @@ export class Dispatcher {
       leftOver.release()
     }
     this.#lose(worker, error)
+    this.#deal()
     this.router.abandon(worker, error)
     for (const call of this.#waiting.takeOnly(worker)) this.place(call)
     this.#relieved()
@@ -489,12 +499,14 @@ export class Dispatcher {
   /** The worker has come back after all; its lanes are empty. */
   reinstate(worker: number): void {
     this.#ledger.reinstate(worker)
+    this.#deal()
     this.#relieved()
   }
 
   /** The next worker may be given tasks: its thread is up. */
   admit(): void {
     this.#ledger.admit()
+    this.#deal()
     this.#relieved()
   }
 
@@ -505,10 +517,10 @@ export class Dispatcher {
     this.#pressure.end(error, worker)
     const waiting = this.#waiting.takeOnly(worker)
     this.shut(worker) // a balancer may still think of it
-    for (const call of waiting) {
-      if (call.wanted === worker && !call.exempt) failCall(call, error)
-      else this.place(call)
-    }
+    const isForIt = (call: Call): boolean => call.wanted === worker && !call.exempt
+    for (const call of waiting) if (isForIt(call)) failCall(call, error)
+    this.#deal()
+    for (const call of waiting) if (!isForIt(call)) this.place(call)
   }
 
   /** The worker takes nothing until `reopen`, except what its open streams need; calls that are for it wait. */
@@ -580,7 +592,24 @@ export class Dispatcher {
   #placeOrThrow(call: Call): number {
     const lost = isPull(call) ? this.#ledger.lost(call.wanted) : this.#ledger.allLost()
     if (lost !== undefined) throw lost
-    return isPull(call) ? call.wanted : this.#placer.place(call)
+    return isPull(call) ? call.wanted : this.#placeByKey(call)
+  }
+
+  /** The worker for it, or the line of its part of the keys while that is handed over. */
+  #placeByKey(call: Call): number {
+    const worker = this.#placer.place(call)
+    return this.#handover.lineOf(call.part) ?? worker
+  }
+
+  /** Of a group that looks at the tasks: the worker for one without options, or {@link anyWorker} when it takes a closer look. */
+  #tryChoose(handler: number, value: unknown): number {
+    const worker = this.#placer.tryChoose(handler, value)
+    return this.#handover.lineOf(this.#placer.part) === undefined ? worker : anyWorker
+  }
+
+  /** Workers have come or gone: keys move, and whoever waits is placed anew, in order. */
+  #deal(): void {
+    if (this.#handover.deal()) for (const call of this.#waiting.takePlaced()) this.place(call)
   }
 
   /** A worker that is shut still serves its streams, or it would never have none. */
@@ -599,7 +628,7 @@ export class Dispatcher {
 
   /** Whether a task for this worker may be pushed at once: there is room, and nobody was there before. */
   #mayGo(worker: number, high: boolean): boolean {
-    return this.#ledger.credits[worker] > 0 && !this.#submission.isEncoding() && this.#waiting.onlyLength(worker, high) === 0
+    return this.#hasRoom(worker) && !this.#submission.isEncoding() && this.#waiting.onlyLength(worker, high) === 0
   }
 
   /** How many more tasks can be pushed now: none behind calls that wait. */
@@ -651,6 +680,7 @@ export class Dispatcher {
   /** Calls may be let in, or were let in and failed at once. */
   #settled(): void {
     if (this.#pulls.length > 0 && !this.#submission.isEncoding()) for (const call of this.#pulls.splice(0)) this.place(call)
+    if (this.#handover.isOpen) this.#handOver()
     if (this.queued > 0) this.#admit()
     if (this.#leaving.size > 0) this.#relieve()
     if (this.#idleListeners.length > 0 && this.#isIdle()) {
@@ -658,6 +688,10 @@ export class Dispatcher {
       this.#idleListeners = []
       for (const listener of listeners) listener()
     }
+  }
+
+  #handOver(): void {
+    for (const line of this.#handover.over()) for (const call of this.#waiting.takeOnly(line)) this.place(call)
   }
 
   #admit(): void {
@@ -673,7 +707,7 @@ export class Dispatcher {
     }
   }
 
-  readonly #hasRoom = (worker: number): boolean => this.#ledger.credits[worker] > 0
+  readonly #hasRoom = (worker: number): boolean => !Handover.isLine(worker) && this.#ledger.credits[worker] > 0
 
   /** Before the task is pushed: its worker may report at once, and its word must be clear. */
   #prepare(worker: number, call: Call): void {
@@ -691,8 +725,10 @@ export class Dispatcher {
     this.#prepare(worker, call)
     const lane = worker + (call.high ? this.#highLanes : 0)
     const { handler, value, resolve, reject, flags, stampWeight, sinceUs } = call
+    const task = this.#slab.next()
     if (stampWeight === neverWaited) this.#submission.submit(lane, worker, handler, value, resolve, reject, flags)
     else this.#submission.submitWaited(lane, worker, handler, value, resolve, reject, flags, stampWeight, sinceUs)
+    if (call.part >= 0 || this.#balancer === undefined) this.#handover.note(task, call.part)
   }
 
   readonly #submitWaiting = (worker: number, call: Call): void => {

@@ -113,7 +113,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   /**
    * Gives the group another number of workers while it runs, and ends their coming and going by load. Resolves when it is so: new
    * workers are ready, old ones have finished their tasks and streams, disposed of their state and ended. Calls waiting for a worker that goes are
-   * placed anew, or fail with ERR_PERCORE_INVALID_OPTION if they named it; few keys move.
+   * placed anew, or fail with ERR_PERCORE_INVALID_OPTION if they named it; few keys move, and their tasks keep their order.
    *
    * Rejects with what kept a new worker from starting, the group staying as it was; with ERR_PERCORE_INVALID_OPTION for more than
    * `maxWorkers` and the cores; with ERR_PERCORE_CLOSED.

@@ -4,7 +4,7 @@
  * Invariant: what it returns is a worker that serves, or `anyWorker`; whatever else a balancer says is an error of that call.
  */
 import { PercoreError } from '../base/index.js'
-import { balance, type Balancer, type LoadView, type Placement, type TaskView } from './balance.js'
+import { balance, type Balancer, type Keys, keysOf, type LoadView, type Placement, type TaskView } from './balance.js'
 import { anyWorker, argumentOf, type Call } from './call.js'
 
 /** What a {@link Placement} sees: one object for all tasks. */
@@ -41,6 +41,7 @@ export class Placer {
   /** Where calls with a key go when the group does not look at the tasks; made when first needed. */
   #byKey: Placement | undefined
   readonly #task: TaskInView
+  #keys: Keys | undefined
 
   constructor(parts: PlacerParts) {
     const { load, balancer } = parts
@@ -49,11 +50,25 @@ export class Placer {
     this.#task = new TaskInView(parts.names)
     this.balancer = typeof balancer === 'function' ? undefined : balancer
     this.#placement = typeof balancer === 'function' ? balancer : () => balancer.pick(load)
+    this.#keys = keysOf(this.#placement)
+  }
+
+  /** The keys of which this group promises that their order is kept, once there are any. */
+  get keys(): Keys | undefined {
+    return this.#keys
+  }
+
+  /** The part of the keys that the task had which was placed last by its key, or −1. */
+  get part(): number {
+    return this.#keys === undefined ? -1 : this.#keys.part
   }
 
   /** Throws what the group's own placement throws, and ERR_PERCORE_INVALID_OPTION for a worker that is none. */
   place(call: Call): number {
-    const worker = call.wanted !== anyWorker ? call.wanted : this.choose(call.handler, argumentOf(call), call.key)
+    call.part = -1
+    if (call.wanted !== anyWorker) return this.#check(call.wanted)
+    const worker = this.choose(call.handler, argumentOf(call), call.key)
+    if (call.key !== undefined || this.balancer === undefined) call.part = this.part
     return this.#check(worker)
   }
 
@@ -72,12 +87,18 @@ export class Placer {
     task.number = handler
     task.value = value
     task.key = key
-    const placement = key !== undefined && this.balancer !== undefined ? (this.#byKey ??= balance.key()) : this.#placement
+    const placement = key !== undefined && this.balancer !== undefined ? (this.#byKey ??= this.#makeByKey()) : this.#placement
     try {
       return placement(task, this.#load)
     } finally {
       task.value = undefined
     }
+  }
+
+  #makeByKey(): Placement {
+    const placement = balance.key()
+    this.#keys = keysOf(placement)
+    return placement
   }
 
   #check(worker: number): number {

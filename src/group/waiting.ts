@@ -81,8 +81,17 @@ class Lines {
     return line
   }
 
+  /** The line is empty, or is about to be. */
+  forget(worker: number): void {
+    this.#only.delete(worker)
+  }
+
+  placed(): Line[] {
+    return [...this.#only.values()]
+  }
+
   all(): Line[] {
-    return [...this.#only.values(), this.any]
+    return [...this.placed(), this.any]
   }
 
   oldestLimited(): Call | undefined {
@@ -182,7 +191,15 @@ export class WaitingLines {
 
   /** Takes out every call that may not be served by anybody but this worker. */
   takeOnly(worker: number): Call[] {
-    return this.#take([this.#high.only(worker), this.#normal.only(worker)])
+    const lines = [this.#high.only(worker), this.#normal.only(worker)]
+    this.#high.forget(worker)
+    this.#normal.forget(worker)
+    return this.#take(lines)
+  }
+
+  /** Takes out every call that has a place, be it a worker or another line of its own; in their order. */
+  takePlaced(): Call[] {
+    return this.#take([...this.#high.placed(), ...this.#normal.placed()]).toSorted((a, b) => a.turn - b.turn)
   }
 
   /** Takes out every call. */

@@ -27,6 +27,18 @@ const handlers = defineHandlers({
     const log = ctx.workerData as Int32Array
     log[1 + Atomics.add(log, 0, 1)] = n
   },
+  /** Logs that a task begins and ends, and takes its time. */
+  step({ id, ms }: { readonly id: number, readonly ms: number }, ctx) {
+    const log = ctx.workerData as Int32Array
+    const note = (what: number): void => {
+      log[1 + Atomics.add(log, 0, 1)] = what
+    }
+    note(2 * id)
+    const end = performance.now() + ms
+    while (performance.now() < end);
+    note(2 * id + 1)
+    return id
+  },
   /** Logs that it has started, and keeps its thread. */
   hold(_: undefined, ctx): never {
     const log = ctx.workerData as Int32Array
