@@ -10,7 +10,7 @@
  * ```
  */
 import { PercoreError } from '../base/index.js'
-import { attention, Core } from './core.js'
+import { Core } from './core.js'
 import { drive } from './drive.js'
 import { type GroupOptions, probeMaxDefault, quantumMsDefault, type ReadyGroup } from './group.js'
 import { Group } from './groups.js'
@@ -18,7 +18,7 @@ import { now, throwLater } from './host.js'
 import { type Join, joinTask } from './join.js'
 import { limit } from './limit.js'
 import { Scope } from './scope.js'
-import type { Result, Task } from './slab.js'
+import { attention, type Result, type Task } from './slab.js'
 import { createState, type StateOptions } from './state.js'
 import type { StateBlock, StateMemory } from './state-memory.js'
 import { type ExecStats, type Stall, statsOf, type Times } from './stats.js'

@@ -33,12 +33,12 @@ export class ReadyGroup {
   declare readonly index: number
   declare readonly name: string
   declare readonly latencyMs: number
-  shares: number
+  declare shares: number
   declare readonly ring: Int32Array
   declare readonly mask: number
   /** Free-running; the ring is empty when they are equal. */
-  head: number
-  tail: number
+  declare head: number
+  declare tail: number
   /** Time had, over shares. */
   had = 0
   active = false

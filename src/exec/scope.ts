@@ -5,9 +5,9 @@
  * started outlives it unnoticed. (What an async function spawns after its first `await` runs outside any task, and is not a member.)
  */
 import { PercoreError } from '../base/index.js'
-import { attention, type Core } from './core.js'
+import type { Core } from './core.js'
 import { type Join, joinTask } from './join.js'
-import type { Membership, Result, Task } from './slab.js'
+import { attention, type Membership, type Result, type Task } from './slab.js'
 import { type Source, Wait, Waitable, WaitList } from './wait.js'
 
 /**

@@ -12,9 +12,9 @@ import type { StateBlock } from './state-memory.js'
 
 /** What a task needs beyond a call of a function; 0 is a plain call, the fast path. */
 export const flag = {
-  /** A generator that has been started; the slot's `fn` is the generator. */
+  /** A generator that has been started; which lies where its function was. */
   coroutine: 1,
-  /** A promise that has not settled; the slot's `fn` is the promise. */
+  /** A promise that has not settled; which lies where its function was. */
   promise: 2,
   /** A coroutine that lies in a ready ring or runs. */
   queued: 4,
@@ -27,6 +27,9 @@ export const flag = {
   /** It owns a block of task state. */
   state: 64,
 } as const
+
+/** Reasons for a spawn to take a closer look. */
+export const attention = { none: 0, scope: 1, idle: 2, trace: 4 } as const
 
 /** Names a live task; made by `spawn`. A plain number: nothing is allocated for it, and forgetting it costs nothing. */
 export type Task<T = unknown> = number & { readonly [result]?: T }
@@ -71,9 +74,8 @@ export class Slab {
   // `declare`: a field that is declared and then assigned is written twice, and V8 treats only what is written once as a constant.
 
   declare readonly capacity: number
-  /** The function of a call that has not begun; then its generator, if it made one. */
-  readonly fn: unknown[] = []
-  readonly arg: unknown[] = []
+  /** At 2 × slot the function of a call that has not begun, then its generator if it made one; its argument behind it. */
+  readonly calls: unknown[] = []
   /** Empty until the first task has any. */
   readonly extra: (Extra | undefined)[] = []
   /** The block of state of a task that has one; empty until the first has. */
@@ -96,19 +98,21 @@ export class Slab {
     this.free = new Int32Array(capacity)
   }
 
+  /** Slots made ready so far. */
+  get slots(): number {
+    return this.calls.length / 2
+  }
+
   /** Tasks alive. */
   get live(): number {
-    return this.fn.length - this.freeTop
+    return this.slots - this.freeTop
   }
 
   /** Readies slots never used before; false when there are none. */
   extend(): boolean {
-    const from = this.fn.length
+    const from = this.slots
     const to = Math.min(from + freshSlots, this.capacity)
-    for (let slot = from; slot < to; slot++) {
-      this.fn.push(undefined)
-      this.arg.push(undefined)
-    }
+    for (let slot = from; slot < to; slot++) this.calls.push(undefined, undefined)
     if (this.extra.length > 0) fill(this.extra, undefined, to)
     if (this.block.length > 0) fill(this.block, 0, to)
     for (let slot = to - 1; slot >= from; slot--) this.free[this.freeTop++] = slot
@@ -122,13 +126,13 @@ export class Slab {
 
   /** Before the first task with state. */
   keepBlocks(): void {
-    fill(this.block, 0, this.fn.length)
+    fill(this.block, 0, this.slots)
   }
 
   /** Frees the slot of a task that is over. */
   retire(slot: number): void {
-    this.fn[slot] = undefined
-    this.arg[slot] = undefined
+    this.calls[2 * slot] = undefined
+    this.calls[2 * slot + 1] = undefined
     this.flags[slot] = 0
     this.generation[slot] = (this.generation[slot] + 1) | 0
     this.free[this.freeTop++] = slot
@@ -143,13 +147,13 @@ export class Slab {
   find(task: Task): number {
     const slot = (task % generationStep) - 1
     const generation = Math.floor(task / generationStep) | 0
-    return slot >= 0 && slot < this.fn.length && this.generation[slot] === generation && this.fn[slot] !== undefined ? slot : -1
+    return slot >= 0 && slot < this.slots && this.generation[slot] === generation && this.calls[2 * slot] !== undefined ? slot : -1
   }
 
   /** The extras of a task, made when first asked for. */
   extraOf(slot: number): Extra {
     this.flags[slot] |= flag.extra
-    if (this.extra.length === 0) fill(this.extra, undefined, this.fn.length)
+    if (this.extra.length === 0) fill(this.extra, undefined, this.slots)
     return this.extra[slot] ??= { join: undefined, scope: undefined, reason: undefined, spawned: undefined }
   }
 }
