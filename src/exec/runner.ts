@@ -137,13 +137,16 @@ export function createRunner(core: Core): Runner {
     const { ring, mask } = group
     const from = group.head
     core.current = group
-    let left = most
-    while (left > 0 && group.head !== group.tail) {
+    for (let left = most; left > 0 && group.head !== group.tail; left = (most - group.head + from) | 0) {
       // The `try` is entered once for many tasks; an error leaves it for the one task that threw.
       try {
-        for (; left > 0 && group.head !== group.tail; left--) {
-          const slot = ring[group.head & mask]
-          group.head = (group.head + 1) | 0
+        let { head } = group
+        const ready = (group.tail - head) | 0
+        const end = (head + (ready < left ? ready : left)) | 0
+        while (head !== end) {
+          const slot = ring[head & mask]
+          head = (head + 1) | 0
+          group.head = head
           const kind = flags[slot]
           if (kind === plain) {
             const call = calls[2 * slot] as Call // on its own: as a method of `calls` it would get that as its `this`
@@ -153,7 +156,9 @@ export function createRunner(core: Core): Runner {
               calls[2 * slot] = undefined
               calls[2 * slot + 1] = undefined
               generation[slot] = (generation[slot] + 1) | 0
-              free[slab.freeTop++] = slot
+              const top = slab.freeTop
+              slab.freeTop = (top + 1) | 0 // `top++` would look for an overflow
+              free[top] = slot
             }
           } else if (kind === suspended) {
             rewake = false
@@ -179,7 +184,6 @@ export function createRunner(core: Core): Runner {
         }
       } catch (error) {
         running.slot = -1
-        left--
         core.fail(ring[(group.head - 1) & mask], error)
       }
     }
