@@ -62,6 +62,8 @@ export interface ExecOptions {
 /** Timers fired between two looks at the ready tasks. */
 const timersAtOnce = 1024
 const tasksMaxDefault = 16_384
+/** A timer fires in the first turn after the tick it was rounded up to: with ticks of 1 ms that alone would be half of how late tasks are. */
+const ticksPerMs = 4
 const stallMsDefault = 50
 /** While a turn has work, its inbox is looked at this often. */
 const inboxMs = 1
@@ -110,7 +112,7 @@ export class Exec {
     this.#stallMs = onStall === undefined ? Infinity : stallMs
     this.#times = { turns: 0, busyMs: 0, parkedMs: 0, lastMs: clock() }
     this.#now = clock
-    this.#wheel = new Wheel(Math.floor(clock()))
+    this.#wheel = new Wheel(Math.floor(clock() * ticksPerMs))
     this.#sleeps = {
       begin: (wait) => { wait.item = this.#wheel.timerAt(this.#setTimer(wait.item as number, wait, 0)) },
       leave: (wait) => { this.#wheel.cancel(wait.item as number) },
@@ -185,7 +187,7 @@ export class Exec {
     return this.core.cancel(task, reason)
   }
 
-  /** As {@link Exec.spawn}, but the task runs `ms` milliseconds from now: up to 1 ms later, never earlier. Costs no memory either. */
+  /** As {@link Exec.spawn}, but the task runs `ms` milliseconds from now: at most 0.25 ms and a turn later, never earlier. Costs no memory either. */
   after<A, R>(ms: number, fn: (arg: A) => R, arg: A): Task<Result<R>>
   after<R>(ms: number, fn: () => R): Task<Result<R>>
   after(ms: number, fn: (arg: never) => unknown, arg?: unknown): Task {
@@ -198,12 +200,12 @@ export class Exec {
 
   /** Whoever rests until the next timer is told of one that is set outside a turn. */
   #setTimer(ms: number, target: number | Wait<unknown>, generation: number): number {
-    const timer = this.#wheel.set(Math.ceil(this.#now() + ms), target, generation)
+    const timer = this.#wheel.set(Math.ceil((this.#now() + ms) * ticksPerMs), target, generation)
     if ((this.core.attention & attention.idle) !== 0) this.core.announce()
     return timer
   }
 
-  /** A wait for `ms` milliseconds from when it begins; up to 1 ms longer, never shorter. */
+  /** A wait for `ms` milliseconds from when it begins; at most 0.25 ms and a turn longer, never shorter. */
   sleep(ms: number): Wait<void> {
     if (Number.isNaN(ms)) refuseNaN()
     return new Wait<void>(this.#sleeps, ms)
@@ -258,7 +260,7 @@ export class Exec {
 
   /** The time, on this executor's clock, before which no timer is due; Infinity when none is set. It may be too early, never too late. */
   nextDeadline(): number {
-    return this.#wheel.nextTick()
+    return this.#wheel.nextTick() / ticksPerMs
   }
 
   /**
@@ -362,7 +364,7 @@ export class Exec {
   }
 
   #poll(nowMs: number): void {
-    const tick = Math.floor(nowMs)
+    const tick = Math.floor(nowMs * ticksPerMs)
     if (tick > this.#wheel.tick || this.#wheel.isDue) this.#wheel.advance(tick, timersAtOnce, this.#onDue)
     if (this.#inbox === undefined || nowMs < this.#nextInboxMs) return
     this.#nextInboxMs = nowMs + inboxMs

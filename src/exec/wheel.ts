@@ -5,24 +5,35 @@
  * never fires before its tick.
  *
  * ```
- *  level 0   256 slots of 1 tick          a timer less than 256 ticks ahead lies at its tick
- *  level 1    64 slots of 256 ticks       … less than 2^14: at its 256 ticks; those are spread over level 0 when the wheel gets there
- *  level 2    64 slots of 2^14            level 3: 2^20, level 4: 2^26 ticks; farther ones wait in the last slot and are set again
+ *  level 0  1024 slots of 1 tick          a timer less than 1024 ticks ahead lies at its tick
+ *  level 1    64 slots of 1024 ticks      … less than 2^16: at its 1024 ticks; those are spread over level 0 when the wheel gets there
+ *  level 2    64 slots of 2^16            level 3: 2^22, level 4: 2^28 ticks; those that are 2^32 or more ahead are set again when they get nearer
  * ```
  *
  * Hashed and hierarchical timing wheels, scheme 6 and 7 of Varghese and Lauck (1987), as in Linux before 4.8. Lists are linked through
- * flat arrays, with the slots' heads as their first entries, so a timer costs 28 bytes and no garbage. A bit per slot says which
+ * one flat array, with the slots' heads as its first entries, so a timer costs 40 bytes, in one piece, and no garbage. A bit per slot says which
  * may be worth a look.
  */
 const levels = 5
-const nearSlots = 256
+const nearSlots = 1024
 const farSlots = 64
-const nearBits = 8
+const nearBits = 10
 const farBits = 6
 const headCount = nearSlots + (levels - 1) * farSlots
+
+// Where things lie in the words: a head is two, a node eight, of half a cache line, and both begin with the list's links.
+const next = 0
+const before = 1
+const used = 2
+const generationAt = 3
+/** A double: two words. */
+const tickAt = 4
+const headWords = 2
+const nodeShift = 3
+const nodeWords: number = 1 << nodeShift
 /** The list of timers whose tick has come. */
-const dueHead = headCount
-const firstNode = headCount + 1
+const dueHead: number = headWords * headCount
+const firstNode: number = (dueHead + headWords + nodeWords - 1) & -nodeWords
 const nodesAtFirst = 64
 const ticksMax = 2 ** 32 - 1
 
@@ -38,11 +49,9 @@ export class Wheel {
   tick: number
   /** Timers set. */
   count = 0
-  #next = new Int32Array(firstNode + nodesAtFirst)
-  #before = new Int32Array(firstNode + nodesAtFirst)
-  #tickOf = new Float64Array(firstNode + nodesAtFirst)
-  #used = new Int32Array(firstNode + nodesAtFirst)
-  #generation = new Int32Array(firstNode + nodesAtFirst)
+  #words: Int32Array = new Int32Array(firstNode + nodeWords * nodesAtFirst)
+  /** The same memory: a node's tick is a double. */
+  #ticks: Float64Array = new Float64Array(this.#words.buffer)
   readonly #target: unknown[] = []
   #free = 0
   #fresh = firstNode
@@ -50,15 +59,15 @@ export class Wheel {
 
   constructor(tick: number) {
     this.tick = tick
-    for (let head = 0; head <= dueHead; head++) this.#next[head] = this.#before[head] = head
+    for (let head = 0; head <= dueHead; head += headWords) this.#words[head + next] = this.#words[head + before] = head
   }
 
   /** Sets a timer for a tick; one that has passed is due at the next advance. Returns its node: see `timerAt`. */
   set(tick: number, target: unknown, generation: number): number {
     const node = this.#take()
-    this.#tickOf[node] = tick
-    this.#target[node - firstNode] = target
-    this.#generation[node] = generation
+    this.#ticks[(node + tickAt) >>> 1] = tick
+    this.#target[(node - firstNode) >>> nodeShift] = target
+    this.#words[node + generationAt] = generation
     this.#place(node)
     this.count++
     return node
@@ -66,13 +75,13 @@ export class Wheel {
 
   /** The timer set at that node: it can be cancelled whatever becomes of the node later. */
   timerAt(node: number): Timer {
-    return this.#used[node] * generationStep + node
+    return this.#words[node + used] * generationStep + node
   }
 
   /** False if it has fired or was cancelled. */
   cancel(timer: Timer): boolean {
     const node = timer % generationStep
-    if (this.#used[node] !== Math.floor(timer / generationStep)) return false
+    if (this.#words[node + used] !== Math.floor(timer / generationStep)) return false
     this.#unlink(node)
     this.#give(node)
     return true
@@ -96,7 +105,7 @@ export class Wheel {
 
   /** True when timers are due that an advance left for the next. */
   get isDue(): boolean {
-    return this.#next[dueHead] !== dueHead
+    return this.#words[dueHead + next] !== dueHead
   }
 
   /** No timer is due before this tick; Infinity when none is set. It may be the tick at which the wheel only has to spread a slot. */
@@ -125,10 +134,15 @@ export class Wheel {
       }
       const found = distance + (31 - Math.clz32(word & -word))
       const index = head + ((at + found) & (slots - 1))
-      if (this.#next[index] !== index) return found <= slots ? found : 0
+      if (!this.#isEmpty(index)) return found <= slots ? found : 0
       bits[index >> 5] &= ~(1 << (index & 31)) // emptied by cancelling
     }
     return 0
+  }
+
+  /** `slot` counts all levels' slots. */
+  #isEmpty(slot: number): boolean {
+    return this.#words[headWords * slot + next] === headWords * slot
   }
 
   /** The next tick at which there is something to do. Nothing is ever spread within a round of level 0, only where one begins. */
@@ -142,40 +156,43 @@ export class Wheel {
   #cascade(): void {
     for (let level = 1, shift = nearBits; level < levels; level++, shift += farBits) {
       const slot = Math.floor(this.tick / 2 ** shift) % farSlots
-      const head = headOf(level) + slot
-      let node = this.#next[head]
-      this.#next[head] = this.#before[head] = head
-      this.#bits[head >> 5] &= ~(1 << (head & 31))
+      const index = headOf(level) + slot
+      const head = headWords * index
+      const words = this.#words
+      let node = words[head + next]
+      words[head + next] = words[head + before] = head
+      this.#bits[index >> 5] &= ~(1 << (index & 31))
       while (node !== head) {
-        const next = this.#next[node]
+        const following = words[node + next]
         this.#place(node)
-        node = next
+        node = following
       }
       if (slot !== 0) break
     }
   }
 
   /** Moves a slot's timers behind those that are due. */
-  #collect(head: number): void {
-    const next = this.#next
-    const before = this.#before
-    this.#bits[head >> 5] &= ~(1 << (head & 31))
-    if (next[head] === head) return
-    const first = next[head]
-    const last = before[head]
-    const tail = before[dueHead]
-    next[tail] = first
-    before[first] = tail
-    next[last] = dueHead
-    before[dueHead] = last
-    next[head] = before[head] = head
+  #collect(slot: number): void {
+    const words = this.#words
+    const head = headWords * slot
+    this.#bits[slot >> 5] &= ~(1 << (slot & 31))
+    if (words[head + next] === head) return
+    const first = words[head + next]
+    const last = words[head + before]
+    const tail = words[dueHead + before]
+    words[tail + next] = first
+    words[first + before] = tail
+    words[last + next] = dueHead
+    words[dueHead + before] = last
+    words[head + next] = words[head + before] = head
   }
 
   #drain(most: number, onDue: OnDue): number {
     let fired = 0
-    for (let node = this.#next[dueHead]; node !== dueHead && fired < most; node = this.#next[dueHead]) {
-      const target = this.#target[node - firstNode]
-      const generation = this.#generation[node]
+    // The words are not kept: whoever is told may set timers, and they may grow.
+    for (let node = this.#words[dueHead + next]; node !== dueHead && fired < most; node = this.#words[dueHead + next]) {
+      const target = this.#target[(node - firstNode) >>> nodeShift]
+      const generation = this.#words[node + generationAt]
       this.#unlink(node)
       this.#give(node)
       fired++
@@ -185,10 +202,10 @@ export class Wheel {
   }
 
   #place(node: number): void {
-    const tick = this.#tickOf[node]
+    const tick = this.#ticks[(node + tickAt) >>> 1]
     const ahead = tick - this.tick
     if (ahead <= 0) return this.#link(node, dueHead)
-    if (ahead < nearSlots) return this.#link(node, tick & (nearSlots - 1))
+    if (ahead < nearSlots) return this.#linkAt(node, tick & (nearSlots - 1))
     const from = ahead > ticksMax ? this.tick + ticksMax : tick
     let level = 1
     let shift = nearBits
@@ -196,59 +213,58 @@ export class Wheel {
       level++
       shift += farBits
     }
-    this.#link(node, headOf(level) + (Math.floor(from / 2 ** shift) & (farSlots - 1)))
+    this.#linkAt(node, headOf(level) + (Math.floor(from / 2 ** shift) & (farSlots - 1)))
+  }
+
+  #linkAt(node: number, slot: number): void {
+    this.#bits[slot >> 5] |= 1 << (slot & 31)
+    this.#link(node, headWords * slot)
   }
 
   #link(node: number, head: number): void {
-    const last = this.#before[head]
-    this.#next[last] = node
-    this.#before[node] = last
-    this.#next[node] = head
-    this.#before[head] = node
-    if (head < headCount) this.#bits[head >> 5] |= 1 << (head & 31)
+    const words = this.#words
+    const last = words[head + before]
+    words[last + next] = node
+    words[node + before] = last
+    words[node + next] = head
+    words[head + before] = node
   }
 
   #unlink(node: number): void {
-    const next = this.#next[node]
-    const before = this.#before[node]
-    this.#next[before] = next
-    this.#before[next] = before
+    const words = this.#words
+    const following = words[node + next]
+    const preceding = words[node + before]
+    words[preceding + next] = following
+    words[following + before] = preceding
   }
 
   #take(): number {
     if (this.#free !== 0) {
       const node = this.#free
-      this.#free = this.#next[node]
+      this.#free = this.#words[node + next]
       return node
     }
-    if (this.#fresh === this.#next.length) this.#grow()
+    if (this.#fresh === this.#words.length) this.#grow()
     this.#target.push(undefined)
-    return this.#fresh++
+    const node = this.#fresh
+    this.#fresh = node + nodeWords
+    return node
   }
 
   #give(node: number): void {
-    this.#target[node - firstNode] = undefined
-    this.#used[node] = (this.#used[node] + 1) & 0x3ffffff
-    this.#next[node] = this.#free
+    this.#target[(node - firstNode) >>> nodeShift] = undefined
+    this.#words[node + used] = (this.#words[node + used] + 1) & 0x3ffffff
+    this.#words[node + next] = this.#free
     this.#free = node
     this.count--
   }
 
   #grow(): void {
-    const length = 2 * this.#next.length
-    this.#next = copyTo(new Int32Array(length), this.#next)
-    this.#before = copyTo(new Int32Array(length), this.#before)
-    this.#used = copyTo(new Int32Array(length), this.#used)
-    this.#generation = copyTo(new Int32Array(length), this.#generation)
-    const ticks = new Float64Array(length)
-    ticks.set(this.#tickOf)
-    this.#tickOf = ticks
+    const words = new Int32Array(this.#words.length + (this.#words.length - firstNode))
+    words.set(this.#words)
+    this.#words = words
+    this.#ticks = new Float64Array(words.buffer)
   }
 }
 
 const headOf = (level: number): number => nearSlots + (level - 1) * farSlots
-
-function copyTo<T extends Int32Array>(to: T, from: Int32Array): T {
-  to.set(from)
-  return to
-}

@@ -9,7 +9,7 @@ const seed = Number(process.env.PERCORE_SEED ?? Date.now() % 1_000_000)
 test(`timers fire at their tick, in order, none early, none lost; cancelled ones never (PERCORE_SEED=${seed})`, (t) => {
   t.diagnostic(`PERCORE_SEED=${seed}`)
   const prng = createPrng(seed)
-  const ranges = [1, 10, 255, 256, 257, 5000, 16_384, 16_385, 1 << 20, 1 << 26, 2 ** 32, 2 ** 33]
+  const ranges = [1, 10, 1023, 1024, 1025, 5000, 65_536, 65_537, 1 << 22, 1 << 28, 2 ** 32, 2 ** 33]
   for (const start of [0, 255, 2 ** 31 - 3, 2 ** 32 - 200, 1_763_655_225_000]) {
     const wheel = new Wheel(start)
     const model = new Map<number, { tick: number; from: number; timer: Timer }>()
@@ -68,7 +68,7 @@ test('a million timers live, and each fires once in its millisecond', () => {
   assert.equal(exec.nextDeadline(), Infinity)
 })
 
-test('a sleep is never shorter than asked, and at most one tick longer', () => {
+test('a sleep is never shorter than asked, and at most one tick of 0.25 ms longer', () => {
   const { exec, clock } = startExec()
   const slept: number[] = []
   for (const ms of [0, 0.1, 1, 1.5, 255.9, 256, 300, 70_000]) {
@@ -81,7 +81,7 @@ test('a sleep is never shorter than asked, and at most one tick longer', () => {
   clock.ms += 0.25
   runOut(exec, clock)
   assert.equal(slept.length, 8)
-  for (const over of slept) assert.ok(over >= 0 && over <= 1, String(over))
+  for (const over of slept) assert.ok(over >= 0 && over <= 0.25, String(over))
 })
 
 test('sleepers of no time give way to each other and to the turn', () => {
