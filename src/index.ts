@@ -52,3 +52,4 @@ export {
   type WorkerResourceLimits,
   type WorkerStats,
 } from './group/index.js'
+export { type StallWatcher, watchStalls } from './platform/index.js'

@@ -21,7 +21,7 @@ import { Scope } from './scope.js'
 import { attention, type Result, type Task } from './slab.js'
 import { createState, type StateOptions } from './state.js'
 import type { StateBlock, StateMemory } from './state-memory.js'
-import { type ExecStats, type Stall, statsOf, type Times } from './stats.js'
+import { type ExecStats, type Stall, type StallWatch, statsOf, type Times } from './stats.js'
 import { type Parked, running, type Source, Wait, type Waitable } from './wait.js'
 import { Wheel } from './wheel.js'
 
@@ -51,6 +51,8 @@ export interface ExecOptions {
   /** Told of runs longer than `stallMs` (default 50), after they have ended. */
   readonly onStall?: (stall: Stall) => void
   readonly stallMs?: number
+  /** Looks from outside where a run is stuck, to tell `onStall`: `watchStalls()` of `percore`. Two stores per look at the clock. Default: none. */
+  readonly watch?: StallWatch
   /** Remember where each task was spawned, to tell `onStall`: a few µs and some memory per task. Default false. */
   readonly traceSpawns?: boolean
   /** The clock, in ms. Default: `performance.now`. */
@@ -97,6 +99,7 @@ export class Exec {
   #inbox: Inbox | undefined = undefined
   readonly #onStall: ((stall: Stall) => void) | undefined
   readonly #stallMs: number
+  readonly #watch: StallWatch | undefined
   readonly #times: Times
   #inTurn = false
   #nextInboxMs = 0
@@ -104,11 +107,12 @@ export class Exec {
 
   constructor(options: ExecOptions = {}) {
     const { tasksMax = tasksMaxDefault, quantumMs = quantumMsDefault, onError = throwLater, state, now: clock = now, firstIndex = 0 } = options
-    const { timing = 'sampled', onStall, stallMs = stallMsDefault, traceSpawns = false } = options
+    const { timing = 'sampled', onStall, stallMs = stallMsDefault, watch, traceSpawns = false } = options
     if (!(quantumMs > 0)) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `quantumMs must be above 0, not ${quantumMs}`)
     this.core = new Core({ tasksMax, quantumMs, probeMax: timing === 'each' ? 1 : probeMaxDefault, onError, firstIndex, memory: createState(state) })
     if (traceSpawns) this.core.attention = attention.trace
     this.#onStall = onStall
+    this.#watch = watch
     this.#stallMs = onStall === undefined ? Infinity : stallMs
     this.#times = { turns: 0, busyMs: 0, parkedMs: 0, lastMs: clock() }
     this.#now = clock
@@ -288,7 +292,9 @@ export class Exec {
         do {
           const fromMs = nowMs
           const alone = group.probe === 1 ? core.next(group) : undefined
+          if (this.#watch !== undefined) this.#watch.begin()
           const ran = core.run(group, group.probe)
+          if (this.#watch !== undefined) this.#watch.end()
           nowMs = this.#now()
           group.charge(ran, nowMs - fromMs, nowMs, scheduler.quantumMs)
           count += ran
@@ -328,7 +334,7 @@ export class Exec {
   }
 
   #stalled(group: ReadyGroup, ms: number, tasks: number, alone: { readonly fn: unknown; readonly stack: string | undefined } | undefined): void {
-    this.#onStall?.({ group: group.name, ms, tasks, name: alone === undefined ? '' : nameOf(alone.fn), stack: alone?.stack })
+    this.#onStall?.({ group: group.name, ms, tasks, name: alone === undefined ? '' : nameOf(alone.fn), stack: this.#watch?.stack(), spawnStack: alone?.stack })
   }
 
   /** What this executor has done so far. */

@@ -62,8 +62,20 @@ export interface Stall {
   /** The name of the task's function, '' if it has none or was not alone; and how many tasks ran in that time. */
   readonly name: string
   readonly tasks: number
-  /** Where the task was spawned, if `traceSpawns` is on and it was alone. */
+  /** The stack in which it was found stuck, innermost call first; undefined without `watch`, or if nobody looked in time. */
   readonly stack: string | undefined
+  /** Where the task was spawned, if `traceSpawns` is on and it was alone. */
+  readonly spawnStack: string | undefined
+}
+
+/** Sees a run from outside, where it is stuck: `watchStalls` of `percore` makes one. */
+export interface StallWatch {
+  /** A run of one or more tasks begins. */
+  begin(): void
+  /** It has ended. */
+  end(): void
+  /** The stack in which the run that ended last was found; undefined if it was not looked at. */
+  stack(): string | undefined
 }
 
 /** Kept by the turn. */

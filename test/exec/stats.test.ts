@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { test } from 'node:test'
-import type { Stall } from '../../src/exec/index.js'
+import { Worker } from 'node:worker_threads'
+import { Exec, type Stall } from '../../src/exec/index.js'
+import { watchStalls } from '../../src/platform/index.js'
 import { Histogram } from '../../src/exec/histogram.js'
 import { runOut, startExec } from './clock.js'
 
@@ -68,8 +71,47 @@ test('a task over its budget is reported with its name, and where it was spawned
   })
   exec.runUntilIdle()
   assert.deepEqual(stalls.map(({ name, tasks, group }) => [name, tasks, group]), [['hog', 1, 'default'], ['weaver', 1, 'default']])
-  for (const { stack } of stalls) assert.match(stack ?? '', /stats\.test/)
+  for (const { spawnStack } of stalls) assert.match(spawnStack ?? '', /stats\.test/)
   assert.ok((stalls[0]?.ms ?? 0) >= 6)
+})
+
+test('a task that is stuck is reported with the stack it is stuck in, and only that one', async () => {
+  const watch = watchStalls({ stallMs: 60 })
+  await watch.ready
+  assert.equal(watch.reason, undefined)
+  const stalls: Stall[] = []
+  const exec = new Exec({ stallMs: 60, watch, onStall: (stall) => stalls.push(stall), traceSpawns: true })
+  const spin = (ms: number): void => { for (const end = performance.now() + ms; performance.now() < end;); }
+  for (let n = 0; n < 100; n++) exec.spawn(() => undefined)
+  exec.spawn(function culprit() { spin(600) })
+  exec.spawn(function* weaver() {
+    yield
+    spin(600)
+  })
+  for (let n = 0; n < 100; n++) exec.spawn(() => spin(0.01))
+  await exec.run()
+  await watch.close()
+  const stacks = stalls.filter(({ ms }) => ms >= 500).map(({ stack }) => stack?.match(/at (culprit|weaver) \(.*stats\.test/)?.[1])
+  assert.equal(stacks[0], 'culprit', stalls[0]?.stack)
+  assert.equal(stacks.at(-1), 'weaver', stalls.at(-1)?.stack)
+  assert.match(stalls[0]?.stack ?? '', /at spin [\s\S]*at culprit [\s\S]*at run /, 'the innermost call is first')
+  assert.match(stalls[0]?.spawnStack ?? 'not alone', /stats\.test|not alone/)
+})
+
+test('a watcher on another thread than the main one says why it cannot look', async () => {
+  const url = new URL('../../src/platform/index.js', import.meta.url).href
+  const source = `import(${JSON.stringify(url)}).then(async ({ watchStalls }) => {
+    const watch = watchStalls()
+    await watch.ready
+    watch.begin()
+    watch.end()
+    require('node:worker_threads').parentPort.postMessage([watch.reason, watch.stack()])
+  })`
+  const thread = new Worker(source, { eval: true })
+  const [[reason, stack]] = await once(thread, 'message') as [[string, undefined]]
+  assert.match(reason, /main thread/)
+  assert.equal(stack, undefined)
+  await thread.terminate()
 })
 
 test('with timing each, every run is in the histogram', () => {
