@@ -71,7 +71,7 @@ const stallMsDefault = 50
 const inboxMs = 1
 
 /**
- * Runs tasks on this thread. Use it where work is too small or too frequent for promises and microtasks: 13 ns and no memory per task.
+ * Runs tasks on this thread. Use it where work is too small or too frequent for promises and microtasks: 10 ns and no memory per task.
  * `spawn` takes plain functions, generator functions (coroutines) and async functions alike; what the function returns says which it is.
  *
  * A task never runs inside `spawn`. It runs when the executor is turned: by `run` (to the end, sharing the thread with the event loop), by
