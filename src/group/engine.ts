@@ -89,10 +89,10 @@ export class Engine {
   }
 
   #createSupervisor(module: string | undefined, settings: GroupSettings, meters: SharedArrayBuffer): Supervisor {
-    const { workerData, idle, recycle, threads } = settings
+    const { cores, idle, maxWorkers, recycle, threads, workerData } = settings
     const announcer = this.#announcer
     const mainNames = settings.main.map(([name]) => name)
-    return new Supervisor(this.fabric, this.heap, { module, workerData, idle, cores, workers, recycle, meters, mainNames, threads }, {
+    return new Supervisor(this.fabric, this.heap, { module, workerData, idle, cores, workers: maxWorkers, recycle, meters, mainNames, threads }, {
       bell: () => this.dispatcher.wake(),
       nested: () => this.dispatcher.nested(),
       warned: (problem) => announcer.warnOnce(problem),

@@ -19,6 +19,7 @@ import { hasStarted, recoverTasks } from '../../src/group/packed.js'
 import { Poller } from '../../src/group/poller.js'
 import { Router, type RouterParts } from '../../src/group/router.js'
 import { createTaskSlab } from '../../src/group/slab.js'
+import { stampWords } from '../../src/group/stamps.js'
 import { createSubmission } from '../../src/group/submission.js'
 import type { SharedHeap } from '../../src/memory/index.js'
 import { initLane, LaneConsumer, LaneProducer, type LaneReaders, laneReaders, laneWords, laneWriters, recoverProduced, ring, Sleeper } from '../../src/ring/index.js'
@@ -39,11 +40,12 @@ const lookingAt = 72
 const endedOf = (worker: number): number => 73 + worker
 /** Blocks made and not freed, by thread; not looked at until the end. */
 const blocksOf = (thread: number): number => 76 + thread
-/** Thread slots, and a word for each task of the caller. */
+/** Thread slots, and for each task of the caller its word and its stamp. */
 const slotOf = (worker: number): number => 80 + 64 * worker
 const taskWordsAt = 208
 const tasksMax = 16
-const lanesAt: number = taskWordsAt + tasksMax
+const stampsAt: number = taskWordsAt + tasksMax
+const lanesAt: number = stampsAt + stampWords * tasksMax
 /** Lanes start two below the wrap of u32. */
 const first = -2
 
@@ -182,7 +184,7 @@ function work(play: Play, stage: Stage, worker: number, thread: number): void {
   const cancels = new Cancels(i32, taskWordsAt, slotOf(worker))
   const loop = createLoop({
     i32, f64, slot: slotOf(worker), heap: noHeap, codec,
-    inboxAt: laneOf(sizes, worker, 'in'), highInboxAt: laneOf(sizes, worker, 'high'), outboxAt: laneOf(sizes, worker, 'out'), capacity: sizes.lane,
+    stampsAt, inboxAt: laneOf(sizes, worker, 'in'), highInboxAt: laneOf(sizes, worker, 'high'), outboxAt: laneOf(sizes, worker, 'out'), capacity: sizes.lane,
     handlers, lends: new Uint8Array(handlers.length), context, cancels, instead: () => undefined,
     meter: new Meter(createMeters(handlers.length), 0, handlers.length), ringCaller,
   })
@@ -277,7 +279,7 @@ function call(play: Play, stage: Stage): void {
     },
     turns: play.naps === true ? 10 : 1,
   })
-  const submission = createSubmission({ memory, slab, ledger, lanes, highLanes: sizes.workers, doorbells, bells, poll: poller, ended: () => {} })
+  const submission = createSubmission({ memory, stampsAt, slab, ledger, lanes, highLanes: sizes.workers, doorbells, bells, poll: poller, ended: () => {} })
   const wake = (): void => {
     if (!poller.polling) poller.start()
   }
