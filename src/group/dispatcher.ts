@@ -543,6 +543,11 @@ export class Dispatcher {
     })
   }
 
+  /** A retired worker's thread has ended. */
+  left(worker: number): void {
+    this.router.left(worker)
+  }
+
   streamBegan(worker: number): void {
     this.#streams[worker]++
   }

@@ -41,6 +41,8 @@ export interface ElasticCalls {
   reopen(worker: number): void
   /** Resolves when a worker that is given no more has none left; its thread is needed until then. */
   whenRelieved(worker: number): Promise<void>
+  /** Its thread has ended, and none follows. */
+  left(worker: number): void
 }
 
 /** What it asks of the threads. */
@@ -172,6 +174,7 @@ export class Elastic {
       await Promise.all(leaving.map(async (worker) => {
         await calls.whenRelieved(worker)
         await kept(threads.stop(worker))
+        calls.left(worker)
       }))
     }
     if (workers !== before) events.resized(workers)

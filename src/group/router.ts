@@ -120,6 +120,24 @@ export class Router {
 
   /** A worker will not come back for long: all calls it has been given fail. */
   abandon(worker: number, error: PercoreError): void {
+    this.#discard(worker)
+    this.#failWhere(worker, error, () => true)
+    this.#flush()
+  }
+
+  /** A worker has ended as it was asked to, and none follows: answers to its calls go to nobody. */
+  left(worker: number): void {
+    const { ups, downs } = this.#parts
+    recoverConsumed(this.#i32, downs[worker].at)
+    recoverProduced(this.#i32, ups[worker].at)
+    this.#drainOf(worker)
+    this.#epochs[worker]++
+    this.#discard(worker)
+    this.#flush()
+  }
+
+  /** Frees what lies in a worker's down lane and what waits for room in it. */
+  #discard(worker: number): void {
     const { downs, codec } = this.#parts
     const lane = downs[worker]
     lane.publish()
@@ -131,8 +149,6 @@ export class Router {
     }
     leftOver.release()
     for (const { head, payload } of this.#held[worker].splice(0)) if (payload !== undefined) this.#release(worker, head, payload)
-    this.#failWhere(worker, error, () => true)
-    this.#flush()
   }
 
   #drainOf(worker: number): number {

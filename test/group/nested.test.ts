@@ -38,6 +38,7 @@ const module = await moduleWith(`
   export const together = async (count, ctx) => (await Promise.all(Array.from({ length: count }, (_, i) => ctx.group.run('asleep', i)))).length
   export const barrier = async (count, ctx) => (await Promise.all(Array.from({ length: count }, () => ctx.group.main('barrier', count)))).length
   export const asleep = async (value) => { await sleep(30); return value }
+  export const forgetMany = (count, ctx) => { for (let i = 0; i < count; i++) void ctx.group.main('gated', i) }
   export const own = () => { const error = new Error('circle'); error.cause = error; return error }
   export const exit = () => process.exit(1)
   export const report = (value, ctx) => ctx.report(value)
@@ -50,6 +51,7 @@ interface Nesting {
 
 const noted: unknown[] = []
 let arrived: (() => void)[] = []
+const gate = { calls: 0, opened: Promise.resolve(), open: (): void => {} }
 const main = {
   add: ([a, b]: readonly [number, number]) => a + b,
   later: async (value: unknown) => value,
@@ -62,6 +64,11 @@ const main = {
     for (const go of arrived) go()
     arrived = []
   }),
+  gated: async () => {
+    gate.calls++
+    await gate.opened
+    return 'x'.repeat(200)
+  },
   uncloneable: () => () => undefined,
 }
 
@@ -186,6 +193,25 @@ test('a group shrinks and recycles under nested calls', async () => {
   await group.resize(1)
   await group.resize(2)
   await Promise.all(calls)
+})
+
+test('answers to a worker that was taken away meanwhile go to nobody, and nobody waits for room in its lane', async () => {
+  gate.opened = new Promise((resolve) => {
+    gate.open = resolve
+  })
+  await using group = await start()
+  await group.run('forgetMany', 300, { worker: 1 })
+  while (gate.calls < 300) await new Promise((resolve) => setTimeout(resolve, 1))
+  await group.resize(1)
+  gate.open()
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  assert.equal(group.audit().blocks.out, 0)
+  const before = performance.eventLoopUtilization()
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  const { utilization } = performance.eventLoopUtilization(before)
+  assert.ok(utilization < 0.5, `this thread has nothing to do, and was busy for ${utilization} of the time`)
+  await group.resize(2)
+  assert.equal(await group.run('ask', 1, { worker: 1 }), 1)
 })
 
 test('init cannot call the group; what is no function is refused as an option', async () => {
