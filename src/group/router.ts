@@ -5,7 +5,7 @@
  * Invariant: every call that was taken out of an up lane is an entry until its answer goes out, or its maker is gone. What finds a down lane
  * full waits here, so an up lane is always emptied.
  */
-import { isThenable, PercoreError } from '../base/index.js'
+import { invariant, isThenable, PercoreError } from '../base/index.js'
 import { type Codec, kind as tagKinds, kindMask } from '../codec/index.js'
 import { LaneConsumer, type LaneProducer, recoverConsumed, recoverProduced } from '../ring/index.js'
 import { nestedKind } from './nested.js'
@@ -71,6 +71,8 @@ export class Router {
   readonly #load: number[]
   readonly #opened: boolean[] = []
   #last = 0
+  /** A getter of a value that is being encoded may make this thread look for calls, and they would take the same slot. */
+  #encoding = false
   /** Calls for this thread that have been taken and not started. */
   #due: (() => void)[] = []
 
@@ -246,6 +248,7 @@ export class Router {
   }
 
   #tryPut(worker: number, { entry, head, task, generation, payload, value }: Held): boolean {
+    if (this.#encoding) return false
     const lane = this.#parts.downs[worker]
     const at = lane.claim()
     if (at < 0) return false
@@ -257,11 +260,14 @@ export class Router {
     let full = head
     if (payload !== undefined) i32.set(payload, at + descriptor.payload)
     else {
+      this.#encoding = true
       try {
         full = this.#encode(head, value, at)
       } catch (error) {
         queueMicrotask(() => this.#answer(entry, nestedKind.failed, error)) // which flushes, as may be going on now
         return true
+      } finally {
+        this.#encoding = false
       }
     }
     i32[at + descriptor.head] = full
@@ -345,7 +351,7 @@ export class Router {
   #release(worker: number, head: number, payload: Int32Array): void {
     const { downs, codec } = this.#parts
     const at = downs[worker].claim() // a place to lay it out, not sent
-    if (at < 0) return
+    if (at < 0) invariant(false, 'a lane that was just emptied is full')
     this.#i32.set(payload, at + descriptor.payload)
     codec.release((head >>> 16) & 0xff, at + descriptor.payload)
   }
