@@ -18,6 +18,7 @@ import { Nested, type NestedParts, withNested } from '../../src/group/nested.js'
 import { hasStarted, recoverTasks } from '../../src/group/packed.js'
 import { Poller } from '../../src/group/poller.js'
 import { Router, type RouterParts } from '../../src/group/router.js'
+import { waitFor } from '../../src/group/run-sync.js'
 import { createTaskSlab } from '../../src/group/slab.js'
 import { stampWords } from '../../src/group/stamps.js'
 import { createSubmission } from '../../src/group/submission.js'
@@ -110,6 +111,8 @@ export interface Play {
   readonly busy: boolean
   /** Whether cores are short: the caller naps. */
   readonly naps?: boolean
+  /** The caller waits on the spot, as runSync does: no message gets in and no microtask runs. */
+  readonly onTheSpot?: boolean
   readonly mortal?: boolean
   /** A worker may end with answers in its lane that nobody awaits. */
   readonly leaves?: boolean
@@ -126,6 +129,8 @@ export interface Flaws {
   readonly callerLooks?: (completions: () => boolean, router: Router) => boolean
   readonly up?: (i32: Int32Array, at: number, capacity: number) => LaneProducer
   readonly ringCaller?: (really: () => void, callerLooks: () => boolean) => void
+  /** A caller that waits on the spot does not hear of the first nested call. */
+  readonly deaf?: boolean
   /** The bell of a task that is called off is rung before that is counted. */
   readonly ringsFirst?: boolean
   readonly idle?: Partial<IdleParts>
@@ -223,6 +228,16 @@ function work(play: Play, stage: Stage, worker: number, thread: number): void {
   send()
 }
 
+/** Looks in vain of a caller on the spot after which another thread gets a chance. */
+const looksInARow = 3
+
+/** Sleeps until it is woken: the time-out would hide a lost wake-up. */
+class Untimed extends Sleeper {
+  override block(): void {
+    super.block()
+  }
+}
+
 function call(play: Play, stage: Stage): void {
   const { sizes, tasks, flaws = {} } = play
   const { i32, words: { f64 } } = stage
@@ -259,13 +274,14 @@ function call(play: Play, stage: Stage): void {
   const router = flaws.router?.(routerParts) ?? new Router(routerParts)
   const hasCompletions = (): boolean => workers.some((worker) => completions.poll(worker) > 0)
   const hasWork = (): boolean => flaws.callerLooks?.(hasCompletions, router) ?? (hasCompletions() || router.hasWork())
+  const drain = (): number => {
+    let settledNow = router.active ? router.drain() : 0
+    for (const worker of workers) settledNow += completion.drain(worker, Infinity)
+    return settledNow
+  }
   const poller = new Poller({
     sleeper: new Sleeper(i32, callersBell, hasWork),
-    drain: () => {
-      let settledNow = router.active ? router.drain() : 0
-      for (const worker of workers) settledNow += completion.drain(worker, Infinity)
-      return settledNow
-    },
+    drain,
     inFlight: () => ledger.counts[count.inFlight] + router.inFlight,
     listens: () => router.active,
     cores: 2,
@@ -349,7 +365,32 @@ function call(play: Play, stage: Stage): void {
     wake()
   }
 
+  /** As `Dispatcher.runSync` does. */
+  function waitOnTheSpot(): void {
+    const hearOfNested = (): boolean => {
+      if (flaws.deaf !== true && !router.active && shared.load(i32, called) === 1) router.active = true
+      return router.hasWork()
+    }
+    let looks = 0
+    submission.endTurn()
+    waitFor({
+      sleeper: new Untimed(i32, callersBell, () => flaws.callerLooks?.(hasCompletions, router) ?? (hasCompletions() || hearOfNested())),
+      drain: () => {
+        if (hearOfNested()) router.runDue()
+        const settledNow = drain()
+        looks = settledNow > 0 ? 0 : looks + 1
+        if (looks > looksInARow) stage.yield()
+        if (settledNow > 0) submission.endTurn()
+        return settledNow
+      },
+      isSettled: () => settled === tasks.length,
+      hasEnded: () => false,
+      maySpin: false,
+    }, Infinity)
+  }
+
   push()
+  if (play.onTheSpot === true) waitOnTheSpot()
   turnEventLoop(stage, callersBox, onMessage, () => settled === tasks.length && router.inFlight === 0 && mainCalls >= (play.mainCalls ?? 0))
   shared.store(i32, stop, 1)
   for (const worker of workers) ringWorker(worker)

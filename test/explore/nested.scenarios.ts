@@ -151,6 +151,8 @@ export const right: Record<string, Scenario> = {
   'calls made by a timer, more than have room': scenarioOf({ ...base, sizes: one, ...leaving }),
   'answers given by a timer, more than have room': scenarioOf({ ...base, sizes: two, tasks: timers }),
   'a worker calls itself': scenarioOf({ ...base, sizes: one, tasks: [task(0, relay, 2), task(0, fan, 3)] }),
+  'a caller that waits on the spot': scenarioOf({ ...base, sizes: one, tasks: [task(0, relay, 2), task(0, fan, 2)], onTheSpot: true }),
+  'a caller that waits on the spot, and is called itself': scenarioOf({ ...base, main: () => (value) => value, sizes: one, tasks: meetings, onTheSpot: true }),
   'a worker dies among calls': scenarioOf({ ...base, sizes: two, tasks: circles, mortal: true }),
   'a worker dies with more calls than have room': scenarioOf({ ...base, sizes: two, tasks: fans, mortal: true, busy: true }),
   'a worker dies with calls for main': scenarioOf({ ...base, main: () => (value) => value, sizes: one, tasks: [task(0, meet, 2), task(0, echo, 1)], mortal: true }),
@@ -164,6 +166,10 @@ export const broken: Record<string, Scenario> = {
   'the caller sleeps on what waits for room': scenarioOf({ ...base, sizes: one, tasks: [task(0, fan, 3)], flaws: { router: (parts) => new ForgetsHeld(parts) } }),
   'the caller does not look for nested calls before it sleeps': scenarioOf({ ...base, sizes: one, tasks: [task(0, fan, 3)], flaws: { callerLooks: (completions) => completions() } }),
   "a successor takes answers to a dead thread's calls for its own": scenarioOf({ ...base, sizes: two, tasks: recalls, mortal: true, flaws: { nested: sameGeneration } }),
+  'a caller that waits on the spot does not hear of the first call': scenarioOf({ ...base, sizes: one, tasks: [task(0, relay, 2)], onTheSpot: true, flaws: { deaf: true } }),
+  'a caller that waits on the spot does not look for calls before it sleeps': scenarioOf({
+    ...base, sizes: one, tasks: [task(0, relay, 2)], onTheSpot: true, flaws: { callerLooks: (completions) => completions() },
+  }),
   'a worker rings before it publishes': scenarioOf({
     ...base, sizes: one, tasks: [task(0, fan, 3)],
     flaws: {
