@@ -161,6 +161,25 @@ test('handlers call each other, and this thread, while runSync waits on the spot
   assert.equal(await group.run('deep', 20), 20)
 })
 
+test('waiting on the spot between calls under way, all of them nested, at random', async () => {
+  const seed = Number(process.env['PERCORE_SEED'] ?? Date.now() % 1_000_000)
+  console.log(`PERCORE_SEED=${seed}`)
+  const prng = createPrng(seed)
+  await using group = await start({ workers: 2, depth: 3 })
+  const limit = { timeoutMs: 20_000 }
+  const underWay: Promise<unknown>[] = []
+  for (let n = 0; n < 400; n++) {
+    const levels = prng.below(6)
+    if (prng.below(3) === 0) underWay.push(group.run('deep', levels).then((depth) => assert.equal(depth, levels)))
+    else if (prng.below(4) === 0) assert.equal(group.runSync('callMain', { name: 'add', value: [n, 1] }, limit), n + 1)
+    else if (prng.below(8) === 0) assert.equal(group.runSync('many', 100, limit), 100)
+    else assert.equal(group.runSync('deep', levels, limit), levels)
+    if (prng.below(10) === 0) await new Promise((resolve) => setTimeout(resolve, prng.below(2)))
+  }
+  await Promise.all(underWay)
+  assert.deepEqual([group.audit().problems, group.audit().blocks.out], [[], 0])
+})
+
 test('a call that nobody awaits is made all the same, also when the group closes at once', async () => {
   const group = await start()
   noted.length = 0
