@@ -44,6 +44,7 @@ export {
   type StreamOptions,
   type ThreadOptions,
   view,
+  type WasmMemory,
   type WhenFull,
   type MainHandlers,
   type WorkerGroup,

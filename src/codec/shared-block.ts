@@ -52,6 +52,11 @@ export class SharedBlock {
     return this.view ??= new Uint8Array(this.buffer, ptr * 4, this.byteLength)
   }
 
+  /** Where the block begins in the memory of its group, in bytes: what WebAssembly needs to find it there. A multiple of 16. */
+  get byteOffset(): number {
+    return this.owned() * 4
+  }
+
   /** Gives the block back to the heap. */
   free(): void {
     this.heapFree(this.take(this.buffer))

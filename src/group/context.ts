@@ -7,11 +7,13 @@ import type { SharedBlock } from '../codec/index.js'
 import type { Exec } from '../exec/index.js'
 import type { Running } from './called-off.js'
 import type { Context, WorkerGroup } from './handlers.js'
+import { requireMemory, type WasmMemory } from './wasm-memory.js'
 
 /** What all contexts of a worker show. */
 export interface WorkerScope {
   readonly worker: number
   readonly workerData: unknown
+  readonly memory: WasmMemory | undefined
   /** Set once, when the `init` hook has run. */
   state: unknown
   readonly alloc: (bytes: number) => SharedBlock
@@ -46,6 +48,10 @@ export class TaskContext implements Context<never> {
 
   get state(): never {
     return this.scope.state as never
+  }
+
+  get memory(): WasmMemory {
+    return requireMemory(this.scope.memory)
   }
 
   get signal(): AbortSignal {

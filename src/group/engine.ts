@@ -44,7 +44,7 @@ export class Engine {
   constructor(module: string | undefined, options: ExecGroupOptions, announcer: Announcer) {
     const settings = settingsOf(options)
     this.#announcer = announcer
-    this.fabric = createFabric(settings.capacity, ceilPowerOfTwo(settings.depth), settings.memoryBytes)
+    this.fabric = createFabric(settings.capacity, ceilPowerOfTwo(settings.depth), settings.memoryBytes, settings.wasmMemory)
     const { words, heapOffset } = this.fabric
     this.heap = createHeap({ buffer: words.buffer, byteOffset: heapOffset, records: settings.capacity + spareHeapRecords })
     tidy(this.heap, () => true, () => this.closed)

@@ -38,6 +38,7 @@ import { type ChunkSizes, manyRunner } from './run-many.js'
 import { type Reject, rejectThrough, type Resolve } from './slab.js'
 import { streamOf, type StreamOptions } from './stream.js'
 import { builtin, builtinNumber } from './table.js'
+import { requireMemory, type WasmMemory } from './wasm-memory.js'
 
 /** A call of `map`, which has bounds of its own. */
 const oneOfWindow: CallSpec = { exempt: true }
@@ -574,6 +575,26 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   alloc(bytes: number): SharedBlock {
     const { heap } = this.#engine
     return new SharedBlock(heap.handle.buffer, heap.malloc(bytes), bytes, heap.free)
+  }
+
+  /**
+   * The group's memory, as handlers have it by `ctx.memory`: for WebAssembly on this thread, which then reads and writes blocks where they lie, by their `byteOffset`. Throws
+   * ERR_PERCORE_INVALID_OPTION unless the group was started with `wasmMemory`.
+   *
+   * @example
+   * ```ts
+   * import { ExecGroup } from 'percore'
+   *
+   * const group = await ExecGroup.start(new URL('./handlers.js', import.meta.url), { wasmMemory: true })
+   * const block = group.alloc(1000)
+   * const same = new Uint8Array(group.memory.buffer, block.byteOffset, block.byteLength)
+   * block.bytes[999] = 42
+   * console.log(same[999], same.buffer.byteLength) // 42 4294967296
+   * await group.close()
+   * ```
+   */
+  get memory(): WasmMemory {
+    return requireMemory(this.#engine.fabric.memory)
   }
 
   /**

@@ -18,6 +18,7 @@ import { initLane, laneWords } from '../ring/index.js'
 import { nestedCapacity } from './nested.js'
 import { reportCapacity } from './reports.js'
 import { stampWords } from './stamps.js'
+import { createWasmMemory, type WasmMemory } from './wasm-memory.js'
 
 const magic = 0x70_65_72_63 // 'perc'
 const magicAt = 0
@@ -91,6 +92,8 @@ const heapBytesMin = 8 * 2 ** 20
 
 export interface Fabric {
   readonly words: Words
+  /** What the words lie in, if that is WebAssembly's. */
+  readonly memory: WasmMemory | undefined
   readonly workers: number
   /** Descriptors per lane, a power of two. */
   readonly laneCapacity: number
@@ -158,7 +161,7 @@ export function sheetAt(fabric: Fabric, slot: number): ShapeSheet {
 }
 
 /** Makes a fabric. When the reserve is refused and was not asked for, half as much is tried, down to 16 MiB. */
-export function createFabric(workers: number, laneCapacity: number, memoryBytes?: number): Fabric {
+export function createFabric(workers: number, laneCapacity: number, memoryBytes?: number, inWasm = false): Fabric {
   const fixedBytes = 4 * (controlWords + (workers + 1) * slotWords + workers * lanesWords(laneCapacity) + (1 + stampWords) * tasksMax(workers, laneCapacity))
   const heapOffset = alignUp(fixedBytes + (workers + 1) * sheetBytes, heapAlignment)
   if (memoryBytes !== undefined && memoryBytes < heapOffset + heapBytesMin) {
@@ -167,9 +170,9 @@ export function createFabric(workers: number, laneCapacity: number, memoryBytes?
       `memoryBytes is ${memoryBytes}, but ${workers} workers of depth ${laneCapacity} need ${heapOffset + heapBytesMin}. Raise it, or lower one of them.`,
     )
   }
-  const buffer = reserve(memoryBytes, heapOffset)
+  const { buffer, memory } = reserve(memoryBytes, heapOffset, inWasm)
   const words = wordsOf(buffer)
-  const fabric = { words, workers, laneCapacity, heapOffset }
+  const fabric = { words, memory, workers, laneCapacity, heapOffset }
   const { i32 } = words
   i32[workersAt] = workers
   i32[capacityAt] = laneCapacity
@@ -182,19 +185,28 @@ export function createFabric(workers: number, laneCapacity: number, memoryBytes?
 }
 
 /** Finds one's way in a fabric made by another thread. */
-export function attachFabric(buffer: SharedArrayBuffer): Fabric {
+export function attachFabric(buffer: SharedArrayBuffer, memory?: WasmMemory): Fabric {
   const words = wordsOf(buffer)
   const { i32 } = words
   invariant(shared.load(i32, magicAt) === magic, 'the buffer is not a fabric')
-  return { words, workers: i32[workersAt], laneCapacity: i32[capacityAt], heapOffset: i32[heapAt] * 4 }
+  return { words, memory, workers: i32[workersAt], laneCapacity: i32[capacityAt], heapOffset: i32[heapAt] * 4 }
 }
 
-function reserve(wanted: number | undefined, fixedBytes: number): SharedArrayBuffer {
+interface Reserve {
+  readonly buffer: SharedArrayBuffer
+  readonly memory: WasmMemory | undefined
+}
+
+function reserve(wanted: number | undefined, fixedBytes: number, inWasm: boolean): Reserve {
   let bytes = wanted ?? memoryBytesDefault
   for (;;) {
     try {
+      if (inWasm) {
+        const memory = createWasmMemory(bytes)
+        return { buffer: memory.buffer as SharedArrayBuffer, memory }
+      }
       // Growable at full length, because such a buffer starts on a page boundary.
-      return new SharedArrayBuffer(bytes, { maxByteLength: bytes })
+      return { buffer: new SharedArrayBuffer(bytes, { maxByteLength: bytes }), memory: undefined }
     } catch (error) {
       bytes /= 2
       if (wanted !== undefined || bytes < fixedBytes + heapBytesMin) {

@@ -6,6 +6,7 @@ import { PercoreError } from '../base/index.js'
 import type { SharedBlock } from '../codec/index.js'
 import type { Exec } from '../exec/index.js'
 import { hooksKey, hooksOf, type WorkerHooks } from './hooks.js'
+import type { WasmMemory } from './wasm-memory.js'
 
 /**
  * What a handler is given beside its value. Valid on the worker's thread only. `S` is what the worker's `init` hook made, see {@link WorkerHooks}.
@@ -42,6 +43,12 @@ export interface Context<S = unknown> {
   readonly exec: Exec
   /** The group this worker is of, to call it from inside a handler. */
   readonly group: WorkerGroup
+  /**
+   * The group's memory, for WebAssembly: import it into a module that `init` instantiates, and pass it a block's `byteOffset` and `byteLength`. All blocks of the group lie in it, and so
+   * does all else that the group shares: a module must write nowhere but into blocks that its handler owns, so it may have no data and no stack of its own there.
+   * Throws ERR_PERCORE_INVALID_OPTION unless the group was started with `wasmMemory`. See docs/webassembly.md for an example.
+   */
+  readonly memory: WasmMemory
   /** A block of shared memory to fill and return: it moves to the caller without being copied. Throws ERR_PERCORE_OUT_OF_MEMORY. */
   alloc(bytes: number): SharedBlock
   /**

@@ -200,6 +200,7 @@ export class Supervisor {
   #startThread(worker: number): Promise<readonly string[]> {
     const brief: WorkerBrief = {
       buffer: this.#fabric.words.buffer,
+      memory: this.#fabric.memory,
       worker,
       module: this.#options.module,
       mainNames: this.#options.mainNames,

@@ -26,10 +26,13 @@ import { tableOf } from './table.js'
 import { settle, type ThreadTraits } from './threads.js'
 import { isView } from './view.js'
 import { tidy } from './tidy.js'
+import type { WasmMemory } from './wasm-memory.js'
 
 /** What the supervisor hands a new thread. */
 export interface WorkerBrief {
   readonly buffer: SharedArrayBuffer
+  /** What it lies in, if that is WebAssembly's. */
+  readonly memory: WasmMemory | undefined
   readonly worker: number
   /** See meter.ts. */
   readonly meters: SharedArrayBuffer
@@ -63,7 +66,7 @@ const say = (message: WorkerMessage): void => port.postMessage(message)
 
 async function main(brief: WorkerBrief): Promise<void> {
   for (const problem of settle(brief.traits, brief.worker)) say({ problem })
-  const fabric = attachFabric(brief.buffer)
+  const fabric = attachFabric(brief.buffer, brief.memory)
   const { words, laneCapacity } = fabric
   const { i32, f64 } = words
   const slot = slotAt(brief.worker + 1)
@@ -80,6 +83,7 @@ async function main(brief: WorkerBrief): Promise<void> {
   const scope: WorkerScope = {
     worker: brief.worker,
     workerData: brief.workerData,
+    memory: brief.memory,
     state: undefined,
     get exec() { return coroutines.exec },
     alloc: (bytes) => new SharedBlock(brief.buffer, heap.malloc(bytes), bytes, heap.free),
