@@ -1,9 +1,9 @@
 /**
- * A worker's executor: what `ctx.exec` is, and what generator handlers run on. It turns in the worker's event loop, between the turns of
- * the loop that runs tasks. It belongs to the worker's thread.
+ * A worker's executor: what `ctx.exec` is, and what generator handlers run on. The worker's loop turns it after each batch of tasks, and it
+ * keeps that loop from sleeping. It belongs to the worker's thread.
  *
- * Invariant: what the executor runs takes at most about `sliceUs` of each turn of the event loop, one step of a coroutine longer than that at
- * most, so however many there are, tasks and timers wait no longer for them.
+ * Invariant: what the executor runs takes at most about `sliceUs` between two batches of tasks, one step of a coroutine longer than that at
+ * most, so however many there are, tasks wait no longer for them.
  *
  * In a generator handler a bare `yield` is a point at which others may run, a yielded promise is awaited, its value being what the
  * `yield` gives, and `yield*` waits for whatever an executor can wait for.
@@ -11,14 +11,25 @@
 import { isThenable } from '../base/index.js'
 import { type Coroutine, Exec, Oneshot, type Parked, parked } from '../exec/index.js'
 import type { Context, Handler } from './handlers.js'
+import type { Loop } from './loop.js'
 
-/** What coroutines may take of one turn of the event loop, in µs: as long as a completion may stay unpublished. */
+/** What coroutines may take between two batches of tasks, in µs: as long as a completion may stay unpublished. */
 const sliceUs = 100
 
 type AnyGenerator = Generator<unknown, unknown, unknown> | AsyncGenerator<unknown, unknown, unknown>
 
 export class Coroutines {
+  /** Something is ready to run. */
+  hasWork = false
+  /** What the last turn took, in µs. */
+  spentUs = 0
   #exec: Exec | undefined
+  readonly #keepTurning: () => void
+
+  /** `keepTurning`: the loop that sleeps in its event loop, or is about to, is to turn. */
+  constructor(keepTurning: () => void) {
+    this.#keepTurning = keepTurning
+  }
 
   /** Made when it is first asked for. */
   get exec(): Exec {
@@ -44,21 +55,49 @@ export class Coroutines {
     return new Promise((resolve) => resolve(join))
   }
 
-  readonly #turn = (): void => {
+  /** Runs what is ready; only when something is. At least 1, the looking itself counts. */
+  turn(): number {
     const { exec } = this
-    exec.turn(sliceUs)
-    if (exec.hasWork()) setImmediate(this.#turn)
-    else this.#rest(exec)
+    const startMs = performance.now()
+    const count = exec.turn(sliceUs)
+    this.hasWork = exec.hasWork()
+    if (!this.hasWork) this.#rest(exec)
+    this.spentUs = (performance.now() - startMs) * 1000
+    return Math.max(1, count)
   }
 
   /** Until a timer is due or a task becomes ready. */
   #rest(exec: Exec): void {
     const deadline = exec.nextDeadline()
-    const timer = deadline === Infinity ? undefined : setTimeout(() => { forget(); this.#turn() }, Math.max(0, deadline - performance.now()))
-    const forget = exec.whenWork(() => {
+    const wake = (): void => {
       clearTimeout(timer)
-      setImmediate(this.#turn)
-    })
+      forget()
+      this.hasWork = true
+      this.#keepTurning()
+    }
+    const timer = deadline === Infinity ? undefined : setTimeout(wake, Math.max(0, deadline - performance.now()))
+    const forget = exec.whenWork(wake)
+  }
+}
+
+/**
+ * The worker's loop with what its executor has ready; without, a turn costs a look at one field more. A worker that closes waits for tasks, not
+ * for whatever else runs here.
+ */
+export function withCoroutines(loop: Loop, coroutines: Coroutines, isClosing: () => boolean): Loop {
+  let spentUs = 0
+  return {
+    ...loop,
+    turn: (budgetUs) => {
+      const count = loop.turn(budgetUs)
+      spentUs = 0
+      if (!coroutines.hasWork) return count
+      const ran = coroutines.turn()
+      spentUs = coroutines.spentUs
+      return count === 0 && isClosing() ? 0 : count + ran
+    },
+    spentUs: () => loop.spentUs() + spentUs,
+    hasWork: () => coroutines.hasWork || loop.hasWork(),
   }
 }
 

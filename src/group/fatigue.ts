@@ -3,6 +3,7 @@
  * until it is relieved.
  */
 import { getHeapStatistics } from 'node:v8'
+import type { Loop } from './loop.js'
 
 /**
  * When a worker is replaced by a fresh one: for handlers that leak, or libraries that do. It finishes what it has, its `dispose` hook runs,
@@ -21,21 +22,26 @@ export const recycleHeapBytesMin: number = 2 ** 20
 /** Batches between two looks at the heap; a look costs 1.4 µs. */
 const batchesPerLook = 16
 
-/** Returns what to call after every batch of tasks with their number; undefined when a worker never tires. */
-export function createFatigue({ tasks = Infinity, heapBytes = Infinity }: RecycleAfter, tired: () => void): ((count: number) => void) | undefined {
-  if (tasks === Infinity && heapBytes === Infinity) return undefined
+/** The loop of a worker that says once, by `tired`, that it has had enough: after batches of tasks it looks whether it has. */
+export function withFatigue(loop: Loop, { tasks = Infinity, heapBytes = Infinity }: RecycleAfter, tired: () => void): Loop {
+  if (tasks === Infinity && heapBytes === Infinity) return loop
   let done = 0
   let untilLook = 0
   let told = false
-  return (count) => {
-    if (told) return
-    done += count
-    const tooMany = done >= tasks
-    if (!tooMany && (heapBytes === Infinity || --untilLook >= 0)) return
-    untilLook = batchesPerLook
-    if (!tooMany && usedBytes() < heapBytes) return
-    told = true
-    tired()
+  return {
+    ...loop,
+    turn: (budgetUs) => {
+      const count = loop.turn(budgetUs)
+      if (told || count === 0) return count
+      done += count
+      const tooMany = done >= tasks
+      if (!tooMany && (heapBytes === Infinity || --untilLook >= 0)) return count
+      untilLook = batchesPerLook
+      if (!tooMany && usedBytes() < heapBytes) return count
+      told = true
+      tired()
+      return count
+    },
   }
 }
 

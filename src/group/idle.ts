@@ -51,8 +51,6 @@ export interface IdleParts {
   /** Called when there is nothing to do, before spinning or sleeping, and when work has been found again. */
   readonly wentIdle: () => void
   readonly wentBusy: () => void
-  /** Called after every batch with the number of its tasks, if anybody counts. */
-  readonly ran: ((count: number) => void) | undefined
   /** Called before the thread sleeps in its event loop, where anything of the user's may run. */
   readonly beforeSleep: () => void
   /** Called before and after the thread blocks: in between nothing runs on it. */
@@ -73,7 +71,7 @@ export interface Waking {
 }
 
 export function startTurning(parts: IdleParts): Waking {
-  const { loop, sleeper, idle, cores, callerLooks, eventLoopIsBusy, isClosing, ran } = parts
+  const { loop, sleeper, idle, cores, callerLooks, eventLoopIsBusy, isClosing } = parts
   const coresAreShort = parts.workers >= cores
   const mayBlock = idle !== 'loop'
   const spinCeiling = idle === 'spin' ? spinUsMax : idle !== 'auto' || cores === 1 ? 0 : coresAreShort ? spinUsMax / 8 : spinUsMax
@@ -155,7 +153,6 @@ export function startTurning(parts: IdleParts): Waking {
     for (;;) {
       const count = loop.turn(budgetUs)
       if (count > 0) {
-        if (ran !== undefined) ran(count)
         setIdle(false)
         emptyTurns = 0
         turnsAwake++

@@ -11,11 +11,11 @@ import { LaneConsumer, LaneProducer, ring, Sleeper } from '../ring/index.js'
 import { CarrierEnd, carrierOf } from './carrier.js'
 import { Cancels } from './called-off.js'
 import { TaskContext, type WorkerScope } from './context.js'
-import { Coroutines } from './coroutines.js'
+import { Coroutines, withCoroutines } from './coroutines.js'
 import { attachFabric, laneAt, noRecord, sheetAt, slotAt, slotLayout, slotState, stampsAt, taskWordsAt } from './fabric.js'
-import { createFatigue, type RecycleAfter } from './fatigue.js'
+import { type RecycleAfter, withFatigue } from './fatigue.js'
 import { dispose, initialise } from './hooks.js'
-import { type Idle, startTurning } from './idle.js'
+import { type Idle, startTurning, type Waking } from './idle.js'
 import { loadHandlers } from './load.js'
 import { createLoop } from './loop.js'
 import { Meter } from './meter.js'
@@ -79,7 +79,9 @@ async function main(brief: WorkerBrief): Promise<void> {
   const codec = createCodec(words, heap, { sheet: sheetAt(fabric, brief.worker + 1), carrier: carrierOf(() => handles) })
   i32[slot + slotLayout.threadId] = osThreadId() ?? 0
   const table = await loadHandlers(brief.module)
-  const coroutines = new Coroutines()
+  let waking: Waking | undefined
+  const keepTurning = (): void => waking?.keepTurning()
+  const coroutines = new Coroutines(keepTurning)
   const scope: WorkerScope = {
     worker: brief.worker,
     workerData: brief.workerData,
@@ -143,7 +145,7 @@ async function main(brief: WorkerBrief): Promise<void> {
     mainNames: brief.mainNames,
     context,
     ringCaller: () => ringCaller(true),
-    keepTurning: () => waking.keepTurning(),
+    keepTurning,
     announce: () => {
       shared.store(i32, slotAt(0) + slotLayout.called, 1)
       say({ nested: true })
@@ -152,7 +154,6 @@ async function main(brief: WorkerBrief): Promise<void> {
       isNested = nested
     },
   })
-  const both = withNested(loop, nested, i32, slot + slotLayout.nested)
 
   const isClosing = (): boolean => shared.load(i32, slot + slotLayout.state) === slotState.closing
   const idleMsAt = (slot + slotLayout.idleMs) / 2
@@ -160,13 +161,14 @@ async function main(brief: WorkerBrief): Promise<void> {
 
   scope.state = await initialise(table.hooks, context, brief.module)
   isReady = true
-  const waking = startTurning({
-    loop: both,
+  const tasks = withFatigue(withNested(loop, nested, i32, slot + slotLayout.nested), brief.recycle, () => say({ tired: true }))
+  waking = startTurning({
+    loop: withCoroutines(tasks, coroutines, isClosing),
     idle: brief.idle,
     cores: brief.cores,
     workers: brief.workers,
     callerLooks: () => i32[lookingAt] === 1,
-    sleeper: new Sleeper(i32, slot + slotLayout.doorbell, () => loop.hasWork() || nested.hasWork() || isClosing()),
+    sleeper: new Sleeper(i32, slot + slotLayout.doorbell, () => loop.hasWork() || nested.hasWork() || coroutines.hasWork || isClosing()),
     eventLoopIsBusy,
     isClosing,
     wentIdle: () => {
@@ -176,7 +178,6 @@ async function main(brief: WorkerBrief): Promise<void> {
       f64[idleMsAt] += epochMs() - f64[idleSinceAt]
       f64[idleSinceAt] = 0
     },
-    ran: createFatigue(brief.recycle, () => say({ tired: true })),
     beforeSleep: () => {
       i32[slot + slotLayout.parks]++
       heap.idle()

@@ -217,7 +217,7 @@ function work(play: Play, stage: Stage, worker: number, thread: number): void {
     callerLooks,
     eventLoopIsBusy: () => play.busy || hasTimers(),
     isClosing,
-    wentIdle: () => {}, wentBusy: () => {}, ran: undefined, beforeSleep: () => {}, beforeBlock: () => {}, afterBlock: () => {},
+    wentIdle: () => {}, wentBusy: () => {}, beforeSleep: () => {}, beforeBlock: () => {}, afterBlock: () => {},
     closed: () => {
       ended = true
     },

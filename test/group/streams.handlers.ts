@@ -51,6 +51,16 @@ const handlers = defineHandlers({
     return count
   },
   spawned: (value: number, ctx) => new Promise<number>((resolve) => { ctx.exec.after(2, () => resolve(value + 1)) }),
+  /** Leaves a coroutine behind that always has something to do, and one that waits for timers. */
+  leaveRunning(counts: Int32Array, ctx) {
+    ctx.exec.spawn(function* (): Coroutine<void> {
+      for (;; counts[0]++) yield
+    })
+    ctx.exec.spawn(function* (): Coroutine<void> {
+      for (;; counts[1]++) yield* ctx.exec.sleep(1)
+    })
+  },
+  twice: (value: number) => sleep(1, 2 * value),
   list: () => [1, 2, 3],
   map: async () => new Map([['a', 1]]),
   readable: () => new ReadableStream<number>({

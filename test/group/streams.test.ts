@@ -240,3 +240,15 @@ test('streams of every kind, read and left at random, while workers die, tell no
   assert.deepEqual(audit.problems, [])
   assert.ok(audit.blocks.out <= 2 * deaths, `${audit.blocks.out} blocks leaked by ${deaths} deaths`)
 })
+
+test('what runs on without end on the executor of a worker delays neither tasks nor timers nor its end, and is seen as work', async () => {
+  const counts = new Int32Array(new SharedArrayBuffer(8))
+  const group = await start()
+  await group.run('leaveRunning', counts)
+  for (let i = 0; i < 20; i++) assert.equal(await group.run('twice', i), 2 * i)
+  const [steps, naps] = counts
+  await new Promise((resolve) => { setTimeout(resolve, 100) })
+  assert.ok(counts[0] > steps && counts[1] > naps, `${counts} after ${steps},${naps}: both went on while there was no task`)
+  assert.ok(group.stats().workers[0].utilisation > 0.1)
+  await group.close()
+})
