@@ -3,7 +3,7 @@
  *
  * ```
  *  polling (setImmediate): drain a turn's worth
- *     ├─ 8 turns without one, and every core has a busy worker ─▶ nap ≤ 0.2 ms
+ *     ├─ 8 turns without one, and every core has a busy worker ─▶ nap ≤ 0.5 ms
  *     └─ 50 turns without one ─▶ arm the doorbell, hold the process alive, sleep until a worker's message
  * ```
  *
@@ -22,7 +22,7 @@ const emptyTurnsMax = 50
 const emptyTurnsBeforeNap = 8
 
 /** How long a nap keeps the event loop from the caller's other work at most; a worker that runs out of tasks ends it sooner. */
-const napMs = 0.2
+const napMs = 0.5
 
 export interface PollerParts {
   readonly sleeper: Sleeper
