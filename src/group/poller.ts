@@ -17,7 +17,8 @@ const emptyTurnsMax = 50
 /**
  * When this thread and the busy workers are more than the cores, looking takes a core from a worker. Then it naps after so many
  * turns: not sooner, since being woken from a nap costs some 20 µs, which tasks of less than a microsecond would feel. Once a
- * look has been in vain it naps after every turn, until one that was no look after a nap finds something.
+ * look has been in vain it naps after every turn, until one finds something without a nap. With one core there is nothing to be gained by looking
+ * again.
  */
 const emptyTurnsBeforeNap = 8
 

@@ -1,12 +1,9 @@
-import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
-import { type Exploration, Explorer, type Findings } from './explorer.js'
+import { type Exploration, Explorer } from './explorer.js'
 import { brokenNames, mortalNames, scenarios } from './heap.scenarios.js'
+import { assertFound, assertHolds, deeper, upTo } from './suite.js'
 
 const explorer = await Explorer.open(new URL('./heap.scenarios.js', import.meta.url))
-const seed = Number(process.env.PERCORE_SEED ?? Date.now() % 1_000_000)
-/** Set it to search deeper than a test may take. */
-const deeper = process.env.PERCORE_PREEMPTIONS
 
 /** Points at plain accesses, and deaths, multiply the schedules of one bound. */
 function searchOf(name: string): Exploration {
@@ -19,25 +16,15 @@ void describe('the real heap, under every schedule', () => {
 
   for (const name of Object.keys(scenarios).filter((name) => !brokenNames.includes(name))) {
     const search = searchOf(name)
-    const preemptions = deeper === undefined ? search.preemptions : Number(deeper)
+    const preemptions = deeper ?? search.preemptions
     test(`${name}: no block lost or handed out twice, none out of reach, a clean audit (${preemptions} preemptions)`, (t) => {
-      const { schedules, longest, failure } = explorer.explore(name, { ...search, preemptions, seed, schedulesMax: 5_000_000 })
-      t.diagnostic(`${schedules} schedules of up to ${longest} decisions, PERCORE_SEED=${seed}`)
-      assert.equal(failure, undefined, `${failure?.message}\nreplay: PERCORE_SCHEDULE='${failure?.schedule}' npm test -- explore`)
+      assertHolds(t, explorer, name, { ...search, preemptions })
     })
   }
 
   for (const name of brokenNames) {
     test(`the explorer finds the mistake of ${name}`, (t) => {
-      let schedules = 0
-      let failure: Findings['failure']
-      for (let preemptions = 0; preemptions <= 3 && failure === undefined; preemptions++) {
-        const found = explorer.explore(name, { preemptions })
-        schedules += found.schedules
-        failure = found.failure
-      }
-      assert.ok(failure, `${schedules} schedules and none failed`)
-      t.diagnostic(`after ${schedules} schedules: ${failure.message.split('\n', 1)[0]}`)
+      assertFound(t, explorer, name, upTo(3))
     })
   }
 })

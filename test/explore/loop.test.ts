@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { type Exploration, Explorer } from './explorer.js'
+import { assertHolds, deeper, seed } from './suite.js'
 
 const explorer = await Explorer.open(new URL('./loop.scenarios.js', import.meta.url))
-const seed = Number(process.env.PERCORE_SEED ?? Date.now() % 1_000_000)
-/** Set it to search deeper than a test may take. */
-const deeper = process.env.PERCORE_PREEMPTIONS
 
 const searches: Record<string, Exploration> = {
   'a worker with fast handlers': { preemptions: 1, random: 500 },
@@ -25,11 +23,9 @@ void describe('the real worker loop, under every schedule', () => {
   after(() => explorer.close())
 
   for (const [name, search] of Object.entries(searches)) {
-    const preemptions = deeper === undefined ? search.preemptions : Number(deeper)
+    const preemptions = deeper ?? search.preemptions
     test(`${name}: every task has one outcome, nobody is stuck, no data race (${preemptions} preemptions)`, (t) => {
-      const { schedules, longest, failure } = explorer.explore(name, { ...search, preemptions, seed, schedulesMax: 5_000_000 })
-      t.diagnostic(`${schedules} schedules of up to ${longest} decisions, PERCORE_SEED=${seed}`)
-      assert.equal(failure, undefined, `${failure?.message}\nreplay: PERCORE_SCHEDULE='${failure?.schedule}' npm test -- explore`)
+      assertHolds(t, explorer, name, { ...search, preemptions })
     })
   }
 

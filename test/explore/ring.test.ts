@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
-import { type Exploration, Explorer, type Findings } from './explorer.js'
+import { type Exploration, Explorer } from './explorer.js'
 import { brokenNames } from './ring.scenarios.js'
+import { assertFound, assertHolds, deeper, upTo } from './suite.js'
 
 const explorer = await Explorer.open(new URL('./ring.scenarios.js', import.meta.url))
-const seed = Number(process.env.PERCORE_SEED ?? Date.now() % 1_000_000)
-/** Set it to search deeper than a test may take. */
-const deeper = process.env.PERCORE_PREEMPTIONS
 
 const searches: Record<string, Exploration> = {
   'lane of 1': { preemptions: 3, random: 300 },
@@ -29,25 +27,15 @@ void describe('the real code, under every schedule', () => {
   after(() => explorer.close())
 
   for (const [name, search] of Object.entries(searches)) {
-    const preemptions = deeper === undefined ? search.preemptions : Number(deeper)
+    const preemptions = deeper ?? search.preemptions
     test(`${name}: nothing lost, nothing twice, nobody stuck, no data race (${preemptions} preemptions)`, (t) => {
-      const { schedules, longest, failure } = explorer.explore(name, { ...search, preemptions, seed, schedulesMax: 5_000_000 })
-      t.diagnostic(`${schedules} schedules of up to ${longest} decisions, PERCORE_SEED=${seed}`)
-      assert.equal(failure, undefined, `${failure?.message}\nreplay: PERCORE_SCHEDULE='${failure?.schedule}' npm test -- explore`)
+      assertHolds(t, explorer, name, { ...search, preemptions })
     })
   }
 
   for (const name of brokenNames) {
     test(`the explorer finds the mistake of ${name}`, (t) => {
-      let schedules = 0
-      let failure: Findings['failure']
-      for (let preemptions = 0; preemptions <= 3 && failure === undefined; preemptions++) {
-        const found = explorer.explore(name, { preemptions })
-        schedules += found.schedules
-        failure = found.failure
-      }
-      assert.ok(failure, `${schedules} schedules and none failed`)
-      t.diagnostic(`after ${schedules} schedules: ${failure.message.split('\n', 1)[0]}`)
+      const failure = assertFound(t, explorer, name, upTo(3))
       assert.equal(explorer.replay(name, failure.schedule).failure?.message.split('\n', 1)[0], failure.message.split('\n', 1)[0])
     })
   }
