@@ -12,7 +12,7 @@
  * ```
  */
 import { PercoreError, shared } from '../base/index.js'
-import type { Codec } from '../codec/index.js'
+import { type Codec, Moved } from '../codec/index.js'
 import type { SharedHeap } from '../memory/index.js'
 import { isThreadAlive } from '../platform/index.js'
 import { backlog, LaneConsumer, LaneProducer, laneReaders, type LaneWriters, laneWriters, partOf, recoverProduced, Sleeper, startedOf } from '../ring/index.js'
@@ -34,7 +34,7 @@ import { endedError, waitFor } from './run-sync.js'
 import { createTaskSlab, type Held, type Reject, type Resolve, type TaskSlab } from './slab.js'
 import { createSubmission, type Submission } from './submission.js'
 import { descriptor } from './task.js'
-import { WaitingLines } from './waiting.js'
+import { type Admission, WaitingLines } from './waiting.js'
 
 /** Completions settled in one turn of the event loop at most, so that I/O and timers are never kept waiting long. */
 const drainBatch = 1024
@@ -227,8 +227,16 @@ export class Dispatcher {
           return
         }
       }
+      if (spec === undefined && this.#tryWait(handler, value, resolve, reject)) return
       this.place(makeCall(handler, value, resolve, reject, spec))
     }
+  }
+
+  /** Lets a call without options wait behind others of its kind, which is all that most of many calls at once do. */
+  #tryWait(handler: number, value: unknown, resolve: Resolve, reject: Reject | undefined): boolean {
+    const waiting = this.#waiting
+    if (this.#balancer === undefined || waiting.anyLength(false) === 0 || this.#pressure.isFull || value instanceof Moved) return false
+    return this.#ledger.allLost() === undefined && waiting.tryPushPlain(handler, value, resolve, reject)
   }
 
   /** Workers that are given tasks: 0 … workers − 1. */
@@ -700,19 +708,34 @@ export class Dispatcher {
   }
 
   #admit(): void {
-    this.#waiting.admit(this.#placeWaiting, this.#hasRoom, this.#submitWaiting)
+    if (this.#ledger.allLost() === undefined) this.#waiting.admit(this.#admission)
+    else for (const call of this.#waiting.takeAll()) this.place(call)
   }
 
-  readonly #placeWaiting = (call: Call): number | undefined => {
-    try {
-      return this.#placeOrThrow(call)
-    } catch (error) {
-      failCall(call, error)
-      return undefined
-    }
+  readonly #admission: Admission = {
+    place: (call) => {
+      try {
+        return this.#placeOrThrow(call)
+      } catch (error) {
+        failCall(call, error)
+        return undefined
+      }
+    },
+    placePlain: () => (this.#balancer as Balancer).pick(this.#load),
+    hasRoom: (worker) => this.#hasRoom(worker),
+    submit: (worker, call) => this.#submitWaiting(worker, call),
+    submitPlain: (worker, handler, value, resolve, reject) => {
+      try {
+        this.#submission.submitWaited(worker, worker, handler, value, resolve, reject, 0, 0, 0)
+      } catch (error) {
+        fail(resolve, reject, error)
+      }
+    },
   }
 
-  readonly #hasRoom = (worker: number): boolean => !Handover.isLine(worker) && this.#ledger.credits[worker] > 0
+  #hasRoom(worker: number): boolean {
+    return !Handover.isLine(worker) && this.#ledger.credits[worker] > 0
+  }
 
   /** Before the task is pushed: its worker may report at once, and its word must be clear. */
   #prepare(worker: number, call: Call): void {
@@ -736,7 +759,7 @@ export class Dispatcher {
     if (call.part >= 0 || this.#balancer === undefined) this.#handover.note(task, call.part)
   }
 
-  readonly #submitWaiting = (worker: number, call: Call): void => {
+  #submitWaiting(worker: number, call: Call): void {
     try {
       this.#submitCall(worker, call)
     } catch (error) {

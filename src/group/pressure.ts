@@ -53,10 +53,15 @@ export class Pressure {
     this.#parts = parts
   }
 
+  /** No more calls may wait. */
+  get isFull(): boolean {
+    return this.#parts.waiting.limited >= this.#parts.maxQueue
+  }
+
   /** Lets a call wait, or settles it as the policy says: then false. */
   enqueue(call: Call): boolean {
-    const { waiting, policy, maxQueue } = this.#parts
-    if (waiting.limited >= maxQueue && !call.exempt) {
+    const { waiting, policy } = this.#parts
+    if (this.isFull && !call.exempt) {
       const dropped = policy === 'drop-oldest' ? (waiting.removeOldest() ?? call) : call
       if (policy === 'drop-oldest' || policy === 'drop-newest') this.#drop(dropped)
       else failCall(call, queueFull(waiting.limited))

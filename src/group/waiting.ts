@@ -1,10 +1,14 @@
 /**
  * Calls that wait for a worker with room: one line for those that any worker may take, and one per worker for those that only it
- * may take, so that a full worker holds up nobody but its own; and all that twice, for two priorities. One thread.
+ * may take, so that a full worker holds up nobody but its own; and all that twice, for two priorities. Calls without options have a line of
+ * their own beside those that any worker may take, see plain-line.ts. One thread.
  *
- * Invariant: within a line, first come first served; `length` counts the calls of all lines that are not gone.
+ * Invariant: within a line, first come first served, and so between the calls that any worker may take; `length` counts the calls of all lines that
+ * are not gone.
  */
 import { anyWorker, type Call, neverWaited } from './call.js'
+import { type Give, PlainLine } from './plain-line.js'
+import type { Reject, Resolve } from './slab.js'
 import { Sampler, stampUs } from './stamps.js'
 
 /** Served entries are cut off in strides: one copy per so many calls, and none of what was served stays reachable for long. */
@@ -116,6 +120,18 @@ class Lines {
   }
 }
 
+/** How calls are let in. None of these may throw. */
+export interface Admission {
+  /** For which worker a call is that any may take: {@link anyWorker} when nobody has room, undefined when it has been settled instead. */
+  place(call: Call): number | undefined
+  /** The same for one without options. */
+  placePlain(): number
+  /** Whether that worker takes one now. */
+  hasRoom(worker: number): boolean
+  submit(worker: number, call: Call): void
+  readonly submitPlain: Give
+}
+
 export class WaitingLines {
   /** Calls waiting in all lines. */
   length = 0
@@ -123,6 +139,7 @@ export class WaitingLines {
   limited = 0
   readonly #high = new Lines()
   readonly #normal = new Lines()
+  readonly #plain = new PlainLine()
   #turns = 0
   readonly #sampler = new Sampler(0)
   #toStamp = this.#sampler.draw()
@@ -133,9 +150,19 @@ export class WaitingLines {
     this.#enter(call)
   }
 
+  /** `push` for a call without options that any worker may take; false when it must be pushed as others are. */
+  tryPushPlain(handler: number, value: unknown, resolve: Resolve, reject: Reject | undefined): boolean {
+    if (this.#toStamp === 1) return false
+    this.#toStamp--
+    this.#plain.push(this.#turns++, handler, value, resolve, reject)
+    this.length++
+    this.limited++
+    return true
+  }
+
   /** How many wait that any worker may take, and that are not behind a call of that priority. */
   anyLength(high: boolean): number {
-    return this.#high.any.length + (high ? 0 : this.#normal.any.length)
+    return this.#high.any.length + (high ? 0 : this.#normal.any.length + this.#plain.length)
   }
 
   /** How many wait for this worker alone, and are not behind a call of that priority. */
@@ -152,41 +179,66 @@ export class WaitingLines {
 
   /** Takes out the call that has waited longest, of those that `maxQueue` limits: one of high priority only when there is no other. */
   removeOldest(): Call | undefined {
-    const oldest = this.#normal.oldestLimited() ?? this.#high.oldestLimited()
-    if (oldest !== undefined) this.remove(oldest)
-    return oldest
+    const oldest = this.#normal.oldestLimited()
+    if (this.#plain.firstTurn < (oldest?.turn ?? Infinity)) return this.#shiftPlain()
+    const chosen = oldest ?? this.#high.oldestLimited()
+    if (chosen !== undefined) this.remove(chosen)
+    return chosen
   }
 
-  /**
-   * Lets calls in, those of high priority first, else oldest first, as far as there is room for them. `place` says for which worker a
-   * call is that any may take ({@link anyWorker}: nobody has room; undefined: it has been settled instead); `room` whether that worker takes
-   * one now; `submit` gives it one. None of them may throw.
-   */
-  admit(place: (call: Call) => number | undefined, room: (worker: number) => boolean, submit: (worker: number, call: Call) => void): void {
-    const admit = (worker: number, call: Call): void => {
+  /** Lets calls in, those of high priority first, else oldest first, as far as there is room for them. */
+  admit(to: Admission): void {
+    const room = (worker: number): boolean => to.hasRoom(worker)
+    const submit = (worker: number, call: Call): void => {
       this.#left(call)
-      submit(worker, call)
+      to.submit(worker, call)
     }
     for (const lines of [this.#high, this.#normal]) {
       for (;;) {
         const first = lines.any.first()
-        lines.admitOnly(first?.turn ?? Infinity, room, admit)
-        if (first === undefined) break
-        const worker = place(first)
+        const before = first?.turn ?? Infinity
+        const mayGoOn = lines === this.#high || this.#admitPlain(before, to, room, submit)
+        lines.admitOnly(mayGoOn ? before : Infinity, room, submit)
+        if (!mayGoOn || first === undefined) break
+        const worker = to.place(first)
         if (worker === anyWorker) {
-          lines.admitOnly(Infinity, room, admit)
+          lines.admitOnly(Infinity, room, submit)
           break
         }
         lines.any.shift()
         this.#left(first)
         if (worker === undefined) continue
-        if (room(worker)) submit(worker, first)
-        else {
-          first.worker = worker
-          this.#enter(first)
-        }
+        if (to.hasRoom(worker)) to.submit(worker, first)
+        else this.#enterOnly(worker, first)
       }
     }
+  }
+
+  /** Those without options that came before that turn; false when nobody has room for them. */
+  #admitPlain(before: number, to: Admission, room: (worker: number) => boolean, submit: (worker: number, call: Call) => void): boolean {
+    const plain = this.#plain
+    for (let turn = plain.firstTurn; turn < before; turn = plain.firstTurn) {
+      this.#normal.admitOnly(turn, room, submit)
+      const worker = to.placePlain()
+      if (worker === anyWorker) return false
+      if (to.hasRoom(worker)) {
+        this.length--
+        this.limited--
+        plain.shift(worker, to.submitPlain)
+      } else this.#enterOnly(worker, this.#shiftPlain())
+    }
+    return true
+  }
+
+  #enterOnly(worker: number, call: Call): void {
+    call.worker = worker
+    this.#enter(call)
+  }
+
+  #shiftPlain(): Call {
+    this.length--
+    this.limited--
+    return this.#plain.shiftCall()
   }
 
   /** Takes out every call that may not be served by anybody but this worker. */
@@ -204,7 +256,9 @@ export class WaitingLines {
 
   /** Takes out every call. */
   takeAll(): Call[] {
-    return this.#take([...this.#high.all(), ...this.#normal.all()])
+    const plain: Call[] = []
+    while (this.#plain.length > 0) plain.push(this.#shiftPlain())
+    return [...plain, ...this.#take([...this.#high.all(), ...this.#normal.all()])].toSorted((a, b) => a.turn - b.turn)
   }
 
   /** That it waits, and of a few since when. */
