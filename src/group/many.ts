@@ -88,8 +88,9 @@ export function readMany(memory: ManyMemory, head: number, at: number): unknown[
   const ints = (head & isMany) === manyInts
   const count = i32[at] >>> (ints ? 2 : 3)
   const results: unknown[] = []
-  if (ints) for (let i = 0; i < count; i++) results.push(i32[ptr + i])
-  else for (let i = 0; i < count; i++) results.push(f64[(ptr >>> 1) + i])
+  results.length = count // at once: growing bit by bit was a fifth of the caller's time
+  if (ints) for (let i = 0; i < count; i++) results[i] = i32[ptr + i]
+  else for (let i = 0; i < count; i++) results[i] = f64[(ptr >>> 1) + i]
   heap.free(ptr as Ptr)
   return results
 }

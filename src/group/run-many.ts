@@ -72,8 +72,7 @@ interface RunManyParts {
 
 function runMany(parts: RunManyParts, values: ArrayLike<unknown>, resolve: Resolve, reject: Reject): void {
   const { send, sendOne, workers, sized } = parts
-  const results: unknown[] = []
-  results.length = values.length
+  let results: unknown[] = []
   let size = Math.min(parts.size ?? chunkFirst, Math.max(1, Math.ceil(values.length / workers.length)))
   let next = 0
   let left = values.length
@@ -111,7 +110,8 @@ function runMany(parts: RunManyParts, values: ArrayLike<unknown>, resolve: Resol
       (some) => {
         adapt(performance.now() - start, to - from)
         const array = some as unknown[]
-        for (let i = 0; i < array.length; i++) results[from + i] = array[i]
+        if (array.length === values.length) results = array
+        else for (let i = 0; i < array.length; i++) results[from + i] = array[i]
         done(array.length)
         issue(worker)
       },
@@ -136,5 +136,6 @@ function runMany(parts: RunManyParts, values: ArrayLike<unknown>, resolve: Resol
   }
 
   if (values.length === 0) return resolve(results)
+  if (size < values.length) results.length = values.length
   for (let round = 0; round < chunksPerWorker; round++) for (const worker of workers) issue(worker)
 }
