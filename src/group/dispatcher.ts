@@ -1,40 +1,37 @@
 /**
- * The calling side of a group: it pushes tasks into the workers' lanes and settles them as completions come back. It belongs
- * to the thread that made the group (slot 0), and runs in its event loop.
+ * The calling side of a group: it joins what pushes tasks into the workers' lanes and what settles them as completions come back, and holds both
+ * right while workers come, go and die. It belongs to the thread that made the group (slot 0), and runs in its event loop.
  *
  * Invariant: `credits[w] + tasks in flight on w = depth`, and a lane's capacity is at least depth. So neither a task nor a
  * completion ever finds its lane full, and no worker ever blocks on a completion.
  *
  * ```
- *  call ─ placed, or let wait ─▶ submission.ts ─ encode into the lane ─┬─ 8 pending  ─▶ publish, and ring at the first of the turn
+ *  call ─ admission.ts ─────────▶ submission.ts ─ encode into the lane ─┬─ 8 pending  ─▶ publish, and ring at the first of the turn
  *                                                                     └─ end of turn ─▶ publish and ring     (one microtask for all)
  *  poller ─ completion.ts ─ drain ≤ 1024 completions a turn ─▶ settle, return credits ─▶ admit who waits
  * ```
  */
 import { PercoreError, shared } from '../base/index.js'
-import { type Codec, Moved } from '../codec/index.js'
+import type { Codec } from '../codec/index.js'
 import type { SharedHeap } from '../memory/index.js'
 import { isThreadAlive } from '../platform/index.js'
 import { backlog, LaneConsumer, LaneProducer, laneReaders, type LaneWriters, laneWriters, partOf, recoverProduced, Sleeper, startedOf } from '../ring/index.js'
-import type { Balancer, LoadView, Placement } from './balance.js'
-import { anyWorker, type Call, type CallSpec, fail, failCall, makeCall, neverWaited } from './call.js'
-import { calledOff, mayBeCalledOff } from './called-off.js'
+import { Admission } from './admission.js'
+import type { Balancer, Placement } from './balance.js'
+import { anyWorker, type Call, fail } from './call.js'
 import { type Completion, createCompletion } from './completion.js'
 import { type Fabric, laneAt, slotAt, slotLayout, slotState, stampsAt, tasksMax, taskWordsAt, type Way } from './fabric.js'
-import { Handover } from './handover.js'
 import { count, Ledger } from './ledger.js'
-import { Placer } from './placer.js'
 import { Poller } from './poller.js'
-import { Pressure, type PressureEvents, type WhenFull } from './pressure.js'
+import type { PressureEvents, WhenFull } from './pressure.js'
 import { nestedCapacity } from './nested.js'
 import { entriesMax, hasStarted, recoverTasks } from './packed.js'
 import { reportCapacity, Reports } from './reports.js'
 import { Router } from './router.js'
 import { endedError, waitFor } from './run-sync.js'
-import { createTaskSlab, type Held, type Reject, type Resolve, type TaskSlab } from './slab.js'
+import { createTaskSlab, type Held, type TaskSlab } from './slab.js'
 import { createSubmission, type Submission } from './submission.js'
 import { descriptor } from './task.js'
-import { type Admission, WaitingLines } from './waiting.js'
 
 /** Completions settled in one turn of the event loop at most, so that I/O and timers are never kept waiting long. */
 const drainBatch = 1024
@@ -71,28 +68,17 @@ export interface DispatcherParts {
   readonly busy: () => void
 }
 
-/** See `Dispatcher.call`. */
-type CallFunction = (handler: number, value: unknown, resolve: Resolve, reject: Reject | undefined, spec?: CallSpec) => void
-
 export class Dispatcher {
   readonly reports: Reports
   readonly router: Router
-  /**
-   * Pushes a task, or lets it wait for a credit. Every failure goes to `reject`, or to `resolve` when that is a promise's. Neither is called
-   * before this returns.
-   */
-  readonly call: CallFunction
+  /** Where calls come in. */
+  readonly admission: Admission
 
   readonly #fabric: Fabric
   readonly #i32: Int32Array
   readonly #heap: SharedHeap
   readonly #codec: Codec
   readonly #ledger: Ledger
-  readonly #load: LoadView
-  readonly #placer: Placer
-  readonly #handover: Handover
-  readonly #balancer: Balancer | undefined
-  readonly #depth: number
 
   /** Lane w is that to worker w, lane w + {@link #highLanes} that of high priority. */
   readonly #lanes: LaneWriters
@@ -107,16 +93,12 @@ export class Dispatcher {
 
   readonly #slab: TaskSlab
   readonly #taskWordsAt: number
-  readonly #waiting = new WaitingLines()
-  readonly #pressure: Pressure
   #idleListeners: (() => void)[] = []
 
   /** Streams that a worker has open for readers here. */
   readonly #streams: Int32Array
   /** Who waits for a retired or shut worker to have nothing left. */
   readonly #leaving = new Map<number, () => void>()
-  /** Pulls for a worker that is shut and full: nothing else can let them in. */
-  #pulls: Call[] = []
 
   constructor(parts: DispatcherParts) {
     const { fabric, threads, depth, heap, codec } = parts
@@ -130,13 +112,11 @@ export class Dispatcher {
     this.#i32 = i32
     this.#heap = heap
     this.#codec = codec
-    this.#depth = depth
     this.#highLanes = workers
     this.#streams = new Int32Array(workers)
     this.#laneAts = [...lanesAt('toWorker'), ...lanesAt('highToWorker')]
     this.#lanes = laneWriters(i32, this.#laneAts, laneCapacity)
     this.#ledger = new Ledger(i32, doorbells, depth, workers, parts.workers)
-    this.#load = this.#ledger.view
     this.#slab = createTaskSlab(tasksMax(workers, laneCapacity))
     this.#taskWordsAt = taskWordsAt(fabric)
     this.reports = new Reports(i32, lanesAt('reports').map((at) => new LaneConsumer(i32, at, reportCapacity)), codec, slotAt(0) + slotLayout.listening)
@@ -152,18 +132,6 @@ export class Dispatcher {
       open: (worker) => void shared.store(i32, slotAt(worker + 1) + slotLayout.nested, 1),
       settled: () => this.#settled(),
       wake: () => this.wake(),
-    })
-    this.#placer = new Placer({ load: this.#load, balancer: parts.balancer, names: parts.names, lost: (worker) => this.#ledger.lost(worker) })
-    this.#balancer = this.#placer.balancer
-    this.#handover = new Handover({ slab: this.#slab, keys: () => this.#placer.keys, workers, tasksMax: tasksMax(workers, laneCapacity) })
-    this.#pressure = new Pressure({
-      waiting: this.#waiting,
-      policy: parts.whenFull,
-      maxQueue: parts.maxQueue,
-      highWater: parts.highWater,
-      lowWater: parts.lowWater,
-      room: (worker) => this.#roomFor(worker),
-      events: parts.events,
     })
     const memory = { i32, f64, heap, codec }
     const completions = laneReaders(i32, lanesAt('fromWorker'), laneCapacity)
@@ -198,45 +166,22 @@ export class Dispatcher {
       bells: all.map((worker) => () => threads.sendBell(worker)),
       poll: this.#poller,
       ended: () => {
-        if (this.queued > 0 || this.#pulls.length > 0) this.#settled()
-        this.#pressure.look(this.inFlightTotal + this.#waiting.length)
+        if (this.admission.hasWaiting) this.#settled()
+        this.admission.look()
       },
     })
-    this.call = this.#createCall()
-  }
-
-  /** A closure, like what it calls: it is run for every task. */
-  #createCall(): CallFunction {
-    const { submit, isEncoding } = this.#submission
-    const { credits } = this.#ledger
-    const waiting = this.#waiting
-    const load = this.#load
-    const balancer = this.#balancer
-    const slab = this.#slab
-    return (handler, value, resolve, reject, spec) => {
-      if (waiting.length === 0 && !isEncoding()) {
-        const worker = balancer !== undefined ? balancer.pick(load) : this.#tryChoose(handler, value)
-        if (credits[worker] > 0) {
-          try {
-            const task = balancer === undefined ? slab.next() : 0
-            submit(worker, worker, handler, value, resolve, reject, 0)
-            if (balancer === undefined) this.#handover.note(task, this.#placer.part)
-          } catch (error) {
-            fail(resolve, reject, error)
-          }
-          return
-        }
-      }
-      if (spec === undefined && this.#tryWait(handler, value, resolve, reject)) return
-      this.place(makeCall(handler, value, resolve, reject, spec))
-    }
-  }
-
-  /** Lets a call without options wait behind others of its kind, which is all that most of many calls at once do. */
-  #tryWait(handler: number, value: unknown, resolve: Resolve, reject: Reject | undefined): boolean {
-    const waiting = this.#waiting
-    if (this.#balancer === undefined || waiting.anyLength(false) === 0 || this.#pressure.isFull || value instanceof Moved) return false
-    return this.#ledger.allLost() === undefined && waiting.tryPushPlain(handler, value, resolve, reject)
+    this.admission = new Admission({
+      ...parts,
+      i32,
+      taskWordsAt: this.#taskWordsAt,
+      ledger: this.#ledger,
+      slab: this.#slab,
+      tasksMax: tasksMax(workers, laneCapacity),
+      submission: this.#submission,
+      reports: this.reports,
+      written: (lane) => this.#lanes.written(lane),
+      highLanes: workers,
+    })
   }
 
   /** Workers that are given tasks: 0 … workers − 1. */
@@ -263,53 +208,13 @@ export class Dispatcher {
     return backlog(this.#i32, this.#laneAts[worker]) + backlog(this.#i32, this.#laneAts[worker + this.#highLanes])
   }
 
-  serves(worker: number): boolean {
-    return this.#load.serves(worker)
-  }
-
   /** Calls waiting for a worker with room. */
   get queued(): number {
-    return this.#waiting.length
+    return this.admission.queued
   }
 
-  /** `call` only if there is room now: false when not. Throws what `encode` and the placement throw. */
-  tryCall(handler: number, value: unknown, resolve: Resolve, reject: Reject | undefined): boolean {
-    if (this.#waiting.length === 0 && !this.#submission.isEncoding()) {
-      const worker = this.#balancer !== undefined ? this.#balancer.pick(this.#load) : this.#tryChoose(handler, value)
-      if (this.#ledger.credits[worker] > 0) {
-        const task = this.#slab.next()
-        this.#submission.submit(worker, worker, handler, value, resolve, reject, 0)
-        if (this.#balancer === undefined) this.#handover.note(task, this.#placer.part)
-        return true
-      }
-    }
-    return this.tryPlace(makeCall(handler, value, resolve, reject))
-  }
-
-  /** `call` for a task that names its worker or has a key, or that found no room. */
-  place(call: Call): void {
-    const worker = this.#workerFor(call)
-    if (worker === undefined) return
-    if (isPull(call) && this.#ledger.isShut(worker)) return this.#placePull(worker, call)
-    if (worker !== anyWorker && this.#mayGo(worker, call.high)) return this.#submitWaiting(worker, call)
-    call.worker = worker
-    if (this.#pressure.enqueue(call)) this.#submission.endTurnSoon() // a call from inside a getter may find nothing in flight that would let it in
-  }
-
-  /** `tryCall` for a task that names its worker or has a key, or that found no room. */
-  tryPlace(call: Call): boolean {
-    const worker = this.#mustWait(call) ? anyWorker : this.#placeByKey(call)
-    if (worker !== anyWorker && this.#mayGo(worker, call.high)) {
-      try {
-        this.#submitCall(worker, call)
-      } catch (error) {
-        if (call.listener !== undefined) this.reports.end(call.listener)
-        throw error
-      }
-      return true
-    }
-    call.worker = worker
-    return this.#pressure.refuse(call, this.inFlightTotal > 0)
+  serves(worker: number): boolean {
+    return this.#ledger.view.serves(worker)
   }
 
   /**
@@ -318,7 +223,7 @@ export class Dispatcher {
    */
   callOff(call: Call, why: number): void {
     if (call.waits) {
-      this.#waiting.remove(call)
+      this.admission.remove(call)
       this.#settled()
     } else if (this.#isInFlight(call)) {
       this.#slab.disown(call.task)
@@ -363,8 +268,7 @@ export class Dispatcher {
     const endsMs = performance.now() + timeoutMs
     let worker = anyWorker
     const find = (): boolean => {
-      worker = this.#placeOrThrow(call)
-      if (Handover.isLine(worker)) worker = anyWorker
+      worker = this.admission.workerOf(call)
       if (call.wanted === anyWorker && worker !== anyWorker && this.#hasEnded(worker)) worker = this.#anyAlive()
       return worker !== anyWorker && this.#ledger.credits[worker] > 0
     }
@@ -388,7 +292,7 @@ export class Dispatcher {
     }
     if (this.#hasEnded(worker)) throw endedError(worker)
     call.worker = worker
-    this.#submitCall(worker, call)
+    this.admission.submit(worker, call)
     this.#submission.endTurn()
     const outcome = waitFor({ ...parts, isSettled, hasEnded }, endsMs - performance.now())
     if (outcome === 'worker ended') throw endedError(worker)
@@ -411,24 +315,6 @@ export class Dispatcher {
     return anyWorker
   }
 
-  /** Tasks dropped since the group was started. */
-  get dropped(): number {
-    return this.#pressure.dropped
-  }
-
-  /** Resolves when there is room for a task: on this worker, on that of the key, or on any. */
-  async ready(spec: CallSpec): Promise<void> {
-    const lost = this.#ledger.allLost()
-    if (lost !== undefined) throw lost
-    const isPlaced = spec.key !== undefined || spec.wanted !== anyWorker
-    return this.#pressure.ready(isPlaced ? this.#placer.place(makeCall(0, undefined, forget, forget, spec)) : undefined)
-  }
-
-  /** No call will be let in any more. */
-  refuseAll(error: PercoreError): void {
-    this.#pressure.end(error)
-  }
-
   /** Resolves when nothing is in flight and nobody waits. */
   whenIdle(): Promise<void> {
     this.#lookForNested()
@@ -449,7 +335,7 @@ export class Dispatcher {
   }
 
   #isIdle(): boolean {
-    return this.inFlightTotal === 0 && this.queued === 0 && this.router.inFlight === 0
+    return this.inFlightTotal === 0 && this.admission.queued === 0 && this.router.inFlight === 0
   }
 
   #lookForNested(): void {
@@ -497,9 +383,9 @@ export class Dispatcher {
       leftOver.release()
     }
     this.#lose(worker, error)
-    this.#deal()
+    this.admission.deal()
     this.router.abandon(worker, error)
-    for (const call of this.#waiting.takeOnly(worker)) this.place(call)
+    this.admission.replace(worker)
     this.#relieved()
     this.wake()
   }
@@ -507,35 +393,27 @@ export class Dispatcher {
   /** The worker has come back after all; its lanes are empty. */
   reinstate(worker: number): void {
     this.#ledger.reinstate(worker)
-    this.#deal()
+    this.admission.deal()
     this.#relieved()
   }
 
   /** The next worker may be given tasks: its thread is up. */
   admit(): void {
     this.#ledger.admit()
-    this.#deal()
+    this.admission.deal()
     this.#relieved()
   }
 
-  /** The last worker is given no more tasks; those that wait for it go to others, or fail if they named it. */
+  /** The last worker is given no more tasks, see `Admission.retire`. */
   retire(): void {
-    const worker = this.#ledger.retire()
-    const error = new PercoreError('ERR_PERCORE_INVALID_OPTION', `worker ${worker} was taken out of service while this call waited for it: there are ${worker} now.`)
-    this.#pressure.end(error, worker)
-    const waiting = this.#waiting.takeOnly(worker)
-    this.shut(worker) // a balancer may still think of it
-    const isForIt = (call: Call): boolean => call.wanted === worker && !call.exempt
-    for (const call of waiting) if (isForIt(call)) failCall(call, error)
-    this.#deal()
-    for (const call of waiting) if (!isForIt(call)) this.place(call)
+    this.admission.retire()
   }
 
   /** The worker takes nothing until `reopen`, except what its open streams need; calls that are for it wait. */
   shut(worker: number): void {
     if (this.#ledger.lost(worker) !== undefined) return
     this.#ledger.shut(worker)
-    for (const call of this.#waiting.takeOnly(worker)) this.place(call)
+    this.admission.replace(worker)
   }
 
   reopen(worker: number): void {
@@ -582,75 +460,14 @@ export class Dispatcher {
   /** Fails everything in flight and waiting. The threads must be gone. */
   abandonAll(error: PercoreError): void {
     for (let worker = 0; worker < this.#ledger.counts[count.open]; worker++) this.#lose(worker, error)
-    for (const call of [...this.#waiting.takeAll(), ...this.#pulls.splice(0)]) failCall(call, error)
+    this.admission.failAll(error)
     this.#settled()
   }
 
   #lose(worker: number, error: PercoreError): void {
     this.#failWhere(worker, error, () => true)
     this.#ledger.lose(worker, error)
-    this.#pressure.end(error, this.#ledger.allLost() === undefined ? worker : undefined)
-  }
-
-  /** Where a call is to go; undefined when it has been rejected instead. */
-  #workerFor(call: Call): number | undefined {
-    try {
-      return this.#mustWait(call) ? anyWorker : this.#placeOrThrow(call)
-    } catch (error) {
-      failCall(call, error)
-      return undefined
-    }
-  }
-
-  #placeOrThrow(call: Call): number {
-    const lost = isPull(call) ? this.#ledger.lost(call.wanted) : this.#ledger.allLost()
-    if (lost !== undefined) throw lost
-    return isPull(call) ? call.wanted : this.#placeByKey(call)
-  }
-
-  /** The worker for it, or the line of its part of the keys while that is handed over. */
-  #placeByKey(call: Call): number {
-    const worker = this.#placer.place(call)
-    return this.#handover.lineOf(call.part) ?? worker
-  }
-
-  /** Of a group that looks at the tasks: the worker for one without options, or {@link anyWorker} when it takes a closer look. */
-  #tryChoose(handler: number, value: unknown): number {
-    const worker = this.#placer.tryChoose(handler, value)
-    return this.#handover.lineOf(this.#placer.part) === undefined ? worker : anyWorker
-  }
-
-  /** Workers have come or gone: keys move, and whoever waits is placed anew, in order. */
-  #deal(): void {
-    if (this.#handover.deal()) for (const call of this.#waiting.takePlaced()) this.place(call)
-  }
-
-  /** A worker that is shut still serves its streams, or it would never have none. */
-  #placePull(worker: number, call: Call): void {
-    if (this.inFlight(worker) < this.#depth && !this.#submission.isEncoding()) this.#submitWaiting(worker, call)
-    else {
-      this.#pulls.push(call)
-      if (this.#submission.isEncoding()) this.#submission.endTurnSoon() // else the credit that comes back lets it in
-    }
-  }
-
-  /** Calls from inside a getter wait, and so do those behind others for whom any worker will do. */
-  #mustWait(call: Call): boolean {
-    return (this.#submission.isEncoding() || this.#waiting.anyLength(call.high) > 0) && call.wanted === anyWorker && call.key === undefined && this.#balancer !== undefined
-  }
-
-  /** Whether a task for this worker may be pushed at once: there is room, and nobody was there before. */
-  #mayGo(worker: number, high: boolean): boolean {
-    return this.#hasRoom(worker) && !this.#submission.isEncoding() && this.#waiting.onlyLength(worker, high) === 0
-  }
-
-  /** How many more tasks can be pushed now: none behind calls that wait. */
-  #roomFor(worker: number | undefined): number {
-    if (worker !== undefined) return this.#waiting.onlyLength(worker, false) > 0 ? 0 : this.#load.room(worker)
-    if (this.#waiting.anyLength(false) > 0) return 0
-    let room = 0
-    for (let any = 0; any < this.workers; any++) room += this.#load.room(any)
-    return room
+    this.admission.end(error, this.#ledger.allLost() === undefined ? worker : undefined)
   }
 
   #drain(): number {
@@ -687,14 +504,12 @@ export class Dispatcher {
   /** Credits have come back. */
   #relieved(): void {
     this.#settled()
-    this.#pressure.relieved(this.inFlightTotal + this.#waiting.length)
+    this.admission.relieved()
   }
 
   /** Calls may be let in, or were let in and failed at once. */
   #settled(): void {
-    if (this.#pulls.length > 0 && !this.#submission.isEncoding()) for (const call of this.#pulls.splice(0)) this.place(call)
-    if (this.#handover.isOpen) this.#handOver()
-    if (this.queued > 0) this.#admit()
+    this.admission.admit()
     if (this.#leaving.size > 0) this.#relieve()
     if (this.#idleListeners.length > 0 && this.#isIdle()) {
       const listeners = this.#idleListeners
@@ -703,74 +518,4 @@ export class Dispatcher {
     }
   }
 
-  #handOver(): void {
-    for (const line of this.#handover.over()) for (const call of this.#waiting.takeOnly(line)) this.place(call)
-  }
-
-  #admit(): void {
-    if (this.#ledger.allLost() === undefined) this.#waiting.admit(this.#admission)
-    else for (const call of this.#waiting.takeAll()) this.place(call)
-  }
-
-  readonly #admission: Admission = {
-    place: (call) => {
-      try {
-        return this.#placeOrThrow(call)
-      } catch (error) {
-        failCall(call, error)
-        return undefined
-      }
-    },
-    placePlain: () => (this.#balancer as Balancer).pick(this.#load),
-    hasRoom: (worker) => this.#hasRoom(worker),
-    submit: (worker, call) => this.#submitWaiting(worker, call),
-    submitPlain: (worker, handler, value, resolve, reject) => {
-      try {
-        this.#submission.submitWaited(worker, worker, handler, value, resolve, reject, 0, 0, 0)
-      } catch (error) {
-        fail(resolve, reject, error)
-      }
-    },
-  }
-
-  #hasRoom(worker: number): boolean {
-    return !Handover.isLine(worker) && this.#ledger.credits[worker] > 0
-  }
-
-  /** Before the task is pushed: its worker may report at once, and its word must be clear. */
-  #prepare(worker: number, call: Call): void {
-    if (call.listener === undefined && call.flags === 0) return
-    const task = this.#slab.next()
-    call.worker = worker
-    call.task = task
-    call.generation = this.#slab.generations[task << 2]
-    call.position = this.#lanes.written(worker + (call.high ? this.#highLanes : 0))
-    if (call.listener !== undefined) this.reports.begin(call.listener, worker, task, call.generation)
-    if ((call.flags & mayBeCalledOff) !== 0) this.#i32[this.#taskWordsAt + task] = calledOff.no
-  }
-
-  #submitCall(worker: number, call: Call): void {
-    this.#prepare(worker, call)
-    const lane = worker + (call.high ? this.#highLanes : 0)
-    const { handler, value, resolve, reject, flags, stampWeight, sinceUs } = call
-    const task = this.#slab.next()
-    if (stampWeight === neverWaited) this.#submission.submit(lane, worker, handler, value, resolve, reject, flags)
-    else this.#submission.submitWaited(lane, worker, handler, value, resolve, reject, flags, stampWeight, sinceUs)
-    if (call.part >= 0 || this.#balancer === undefined) this.#handover.note(task, call.part)
-  }
-
-  #submitWaiting(worker: number, call: Call): void {
-    try {
-      this.#submitCall(worker, call)
-    } catch (error) {
-      failCall(call, error)
-    }
-  }
 }
-
-/** Items of a stream are asked for where the stream is, whether that worker is given other tasks or not. */
-function isPull(call: Call): boolean {
-  return call.exempt && call.wanted !== anyWorker
-}
-
-function forget(): void {}

@@ -84,7 +84,7 @@ export class Engine {
 
   #refuse(why: string): void {
     this.closed = true
-    this.dispatcher.refuseAll(closedError(why))
+    this.dispatcher.admission.end(closedError(why))
     this.elastic.end()
   }
 
@@ -158,7 +158,7 @@ export class Engine {
     const { dispatcher, supervisor } = this
     const actions: CallWithParts['actions'] = {
       place: (call) => {
-        if (!this.closed) dispatcher.place(call)
+        if (!this.closed) dispatcher.admission.place(call)
         return !this.closed
       },
       callOff: (call, why) => dispatcher.callOff(call, why),

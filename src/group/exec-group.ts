@@ -6,6 +6,7 @@ import { EventEmitter } from 'node:events'
 import { PercoreError } from '../base/index.js'
 import { SharedBlock } from '../codec/index.js'
 import type { AuditReport } from '../memory/index.js'
+import type { Admission } from './admission.js'
 import { bound, callerContext, hasCallerContext } from './caller-context.js'
 import { type CallSpec, makeCall } from './call.js'
 import { type CallOptions, checkCallOptions, checkGuard, checkWorker, sentValue, type SyncOptions } from './call-options.js'
@@ -75,6 +76,7 @@ function capture(resolve: Resolve): void {
 export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitter<GroupEvents> {
   readonly #engine: Engine
   readonly #dispatcher: Dispatcher
+  readonly #admission: Admission
   readonly #announcer: Announcer
   /** The name that was called last, and its number: most calls are like the one before, and a look at the map is a tenth of what they cost. */
   #lastName = ''
@@ -99,6 +101,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     this.#announcer = new Announcer(this)
     this.#engine = new Engine(module, options, this.#announcer)
     this.#dispatcher = this.#engine.dispatcher
+    this.#admission = this.#dispatcher.admission
   }
 
   /** The handlers' names. */
@@ -182,7 +185,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     if (isTraced()) return this.#runTraced(number, name, value, options)
     const promise = new Promise<unknown>(capture)
     if (options !== undefined) this.#runWith(number, value, options, captured)
-    else this.#dispatcher.call(number, value, captured, undefined)
+    else this.#admission.call(number, value, captured, undefined)
     return promise
   }
 
@@ -190,7 +193,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     return new Promise((resolve, reject) => {
       const traced = new Trace(this, 'run', name, value).submitted().around(resolve, reject)
       try {
-        if (options === undefined) this.#dispatcher.call(number, value, traced.resolve, traced.reject)
+        if (options === undefined) this.#admission.call(number, value, traced.resolve, traced.reject)
         else this.#callWith(number, value, traced.resolve, traced.reject, options)
       } catch (error) {
         traced.reject(error)
@@ -201,7 +204,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   #runWith(number: number, value: unknown, options: CallOptions, resolve: Resolve): void {
     try {
       const { call } = callWith(this.#engine.callParts, number, value, options, resolve, undefined)
-      if (call !== undefined) this.#dispatcher.place(call)
+      if (call !== undefined) this.#admission.place(call)
     } catch (error) {
       rejectThrough(resolve, error)
     }
@@ -233,7 +236,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
       if (this.#engine.closed) throw closedError('the group was closed')
       const call = [sourceOf(fn), value] satisfies InlineCall
       const told = isTraced() ? new Trace(this, 'runFunction', '', value).submitted().around(resolve, reject) : { resolve, reject }
-      this.#dispatcher.call(builtinNumber(builtin.inline, this.#engine.names.length), call, told.resolve as Resolve, told.reject)
+      this.#admission.call(builtinNumber(builtin.inline, this.#engine.names.length), call, told.resolve as Resolve, told.reject)
     })
   }
 
@@ -386,14 +389,14 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     if (isTraced()) return this.#pushTraced(number, name, value, options)
     const failed = hasCallerContext() ? bound(callerContext(), this.#announcer.failedBy(number, name)) : this.#announcer.failedBy(number, name)
     if (options !== undefined) return this.#pushWith(number, value, options, failed)
-    return this.#dispatcher.tryCall(number, value, ignore, failed)
+    return this.#admission.tryCall(number, value, ignore, failed)
   }
 
   #pushTraced(number: number, name: string, value: unknown, options: CallOptions | undefined): boolean {
     const trace = new Trace(this, 'push', name, value)
     const failed = hasCallerContext() ? bound(callerContext(), this.#announcer.failedBy(number, name)) : this.#announcer.failedBy(number, name)
     const { resolve, reject } = trace.around(ignore, failed)
-    const taken = options === undefined ? this.#dispatcher.tryCall(number, value, resolve, reject) : this.#pushWith(number, value, options, reject, resolve)
+    const taken = options === undefined ? this.#admission.tryCall(number, value, resolve, reject) : this.#pushWith(number, value, options, reject, resolve)
     if (taken) trace.submitted() // nothing can have come back yet
     return taken
   }
@@ -402,7 +405,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     const prepared = callWith(this.#engine.callParts, number, value, options, done, failed)
     let taken = false
     try {
-      taken = prepared.call === undefined || this.#dispatcher.tryPlace(prepared.call)
+      taken = prepared.call === undefined || this.#admission.tryPlace(prepared.call)
     } finally {
       if (!taken) prepared.dismiss()
     }
@@ -438,7 +441,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     const failed = onError ?? this.#announcer.failedBy(number, name)
     if (isTraced()) return this.#callTraced(number, name, value, onResult as Resolve, failed, options)
     if (hasCallerContext()) return this.#callInContext(number, value, onResult as Resolve, failed, options)
-    if (options === undefined) return this.#dispatcher.call(number, value, onResult as Resolve, failed)
+    if (options === undefined) return this.#admission.call(number, value, onResult as Resolve, failed)
     this.#callWith(number, value, onResult as Resolve, failed, options)
   }
 
@@ -452,13 +455,13 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
 
   #callInContext(number: number, value: unknown, onResult: Resolve, failed: Reject, options: CallOptions | undefined): void {
     const context = callerContext()
-    if (options === undefined) this.#dispatcher.call(number, value, bound(context, onResult), bound(context, failed))
+    if (options === undefined) this.#admission.call(number, value, bound(context, onResult), bound(context, failed))
     else this.#callWith(number, value, bound(context, onResult), bound(context, failed), options)
   }
 
   #callWith(number: number, value: unknown, onResult: Resolve, failed: Reject, options: CallOptions): void {
     const made = callWith(this.#engine.callParts, number, value, options, onResult, failed)
-    if (made.call !== undefined) this.#dispatcher.place(made.call)
+    if (made.call !== undefined) this.#admission.place(made.call)
   }
 
   /**
@@ -484,7 +487,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
    */
   async ready(options: Pick<CallOptions, 'worker' | 'key'> = {}): Promise<void> {
     if (this.#engine.closed) throw this.#engine.refusal('')
-    return this.#dispatcher.ready(checkCallOptions(options, this.workers))
+    return this.#admission.ready(checkCallOptions(options, this.workers))
   }
 
   /**
@@ -561,7 +564,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     const call = (value: unknown, resolve: Resolve, reject: Reject): void => {
       if (this.#engine.closed) return reject(this.#engine.refusal(name))
       const told = isTraced() ? new Trace(this, 'map', name, value).submitted().around(resolve, reject) : { resolve, reject }
-      this.#dispatcher.call(number, value, told.resolve, told.reject, oneOfWindow)
+      this.#admission.call(number, value, told.resolve, told.reject, oneOfWindow)
     }
     return mapOver(call, items, options.ordered ?? true, concurrency) as AsyncGenerator<HandlerResult<H[K]>, void, undefined>
   }

@@ -83,8 +83,8 @@ export function statsOf(engine: Engine): GroupStats {
     workers: Array.from({ length: dispatcher.workers }, (_, worker) => workerStats(worker)),
     handlers: meter.handlers(names, [...restarts.keys()]),
     inFlight: dispatcher.inFlightTotal,
-    queued: dispatcher.queued,
-    dropped: dispatcher.dropped,
+    queued: dispatcher.admission.queued,
+    dropped: dispatcher.admission.dropped,
     uptimeMs,
   }
 }

@@ -44,7 +44,7 @@ export function manyRunner(engine: Engine, number: number, options: CallOptions,
   const send = (value: unknown, worker: number, flags: number, resolve: Resolve, reject: Reject): void => {
     const rest = endsMs === undefined ? whole : { ...whole, timeoutMs: Math.max(0, endsMs - performance.now()) }
     const { call } = callWith(callParts, number, value, rest, resolve, reject, { exempt: true, flags, ...(isPlaced ? {} : { wanted: worker }) })
-    if (call !== undefined) dispatcher.place(call)
+    if (call !== undefined) dispatcher.admission.place(call)
   }
   const parts: RunManyParts = {
     send: (chunk, worker, resolve, reject) => send(chunk, worker, chunk.flag, resolve, reject),

@@ -45,7 +45,7 @@ export function streamOf(engine: Engine, number: number, value: unknown, options
         settled?.(result)
         resolve(result)
       }
-      dispatcher.place(makeCall(which, value, resolved, reject, spec))
+      dispatcher.admission.place(makeCall(which, value, resolved, reject, spec))
     })
   }
   return readStream({

@@ -121,7 +121,7 @@ class Lines {
 }
 
 /** How calls are let in. None of these may throw. */
-export interface Admission {
+export interface Gate {
   /** For which worker a call is that any may take: {@link anyWorker} when nobody has room, undefined when it has been settled instead. */
   place(call: Call): number | undefined
   /** The same for one without options. */
@@ -187,7 +187,7 @@ export class WaitingLines {
   }
 
   /** Lets calls in, those of high priority first, else oldest first, as far as there is room for them. */
-  admit(to: Admission): void {
+  admit(to: Gate): void {
     const room = (worker: number): boolean => to.hasRoom(worker)
     const submit = (worker: number, call: Call): void => {
       this.#left(call)
@@ -215,7 +215,7 @@ export class WaitingLines {
   }
 
   /** Those without options that came before that turn; false when nobody has room for them. */
-  #admitPlain(before: number, to: Admission, room: (worker: number) => boolean, submit: (worker: number, call: Call) => void): boolean {
+  #admitPlain(before: number, to: Gate, room: (worker: number) => boolean, submit: (worker: number, call: Call) => void): boolean {
     const plain = this.#plain
     for (let turn = plain.firstTurn; turn < before; turn = plain.firstTurn) {
       this.#normal.admitOnly(turn, room, submit)
