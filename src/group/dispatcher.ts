@@ -14,13 +14,12 @@
 import { PercoreError, shared } from '../base/index.js'
 import type { Codec } from '../codec/index.js'
 import type { SharedHeap } from '../memory/index.js'
-import { isThreadAlive } from '../platform/index.js'
 import { backlog, LaneConsumer, LaneProducer, laneReaders, type LaneWriters, laneWriters, partOf, recoverProduced, Sleeper, startedOf } from '../ring/index.js'
 import { Admission } from './admission.js'
 import type { Balancer, Placement } from './balance.js'
-import { anyWorker, type Call, fail } from './call.js'
+import { type Call, fail } from './call.js'
 import { type Completion, createCompletion } from './completion.js'
-import { type Fabric, laneAt, slotAt, slotLayout, slotState, stampsAt, tasksMax, taskWordsAt, type Way } from './fabric.js'
+import { type Fabric, laneAt, slotAt, slotLayout, stampsAt, tasksMax, taskWordsAt, type Way } from './fabric.js'
 import { count, Ledger } from './ledger.js'
 import { Poller } from './poller.js'
 import type { PressureEvents, WhenFull } from './pressure.js'
@@ -28,7 +27,7 @@ import { nestedCapacity } from './nested.js'
 import { entriesMax, hasStarted, recoverTasks } from './packed.js'
 import { reportCapacity, Reports } from './reports.js'
 import { Router } from './router.js'
-import { endedError, waitFor } from './run-sync.js'
+import { runSync, type SyncParts } from './run-sync.js'
 import { createTaskSlab, type Held, type TaskSlab } from './slab.js'
 import { createSubmission, type Submission } from './submission.js'
 import { descriptor } from './task.js'
@@ -87,9 +86,7 @@ export class Dispatcher {
   readonly #submission: Submission
   readonly #completion: Completion
   readonly #poller: Poller
-  readonly #sleeper: Sleeper
-  /** Whether looking for a result takes no core from a worker. */
-  readonly #maySpin: boolean
+  readonly #syncParts: SyncParts
 
   readonly #slab: TaskSlab
   readonly #taskWordsAt: number
@@ -137,8 +134,6 @@ export class Dispatcher {
     const completions = laneReaders(i32, lanesAt('fromWorker'), laneCapacity)
     this.#completion = createCompletion({ memory, slab: this.#slab, ledger: this.#ledger, lanes: completions })
     const hasCompletions = (): boolean => all.some((worker) => completions.poll(worker) > 0) || this.reports.hasWork()
-    this.#sleeper = new Sleeper(i32, slotAt(0) + slotLayout.doorbell, () => hasCompletions() || this.#hearOfNested())
-    this.#maySpin = Math.min(workers, parts.cores) < parts.cores
     this.#poller = new Poller({
       sleeper: new Sleeper(i32, slotAt(0) + slotLayout.doorbell, () => hasCompletions() || this.router.hasWork()),
       drain: () => this.#drain(),
@@ -182,6 +177,18 @@ export class Dispatcher {
       written: (lane) => this.#lanes.written(lane),
       highLanes: workers,
     })
+    this.#syncParts = {
+      i32,
+      ledger: this.#ledger,
+      admission: this.admission,
+      submission: this.#submission,
+      sleeper: new Sleeper(i32, slotAt(0) + slotLayout.doorbell, () => hasCompletions() || this.#hearOfNested()),
+      maySpin: Math.min(workers, parts.cores) < parts.cores,
+      drain: () => {
+        if (this.#hearOfNested()) this.router.runDue() // no microtask will
+        return this.#drain()
+      },
+    }
   }
 
   /** Workers that are given tasks: 0 … workers − 1. */
@@ -263,56 +270,8 @@ export class Dispatcher {
    * when it is. Throws ERR_PERCORE_TIMEOUT and ERR_PERCORE_WORKER_DIED; and what `place` would reject with before the task is pushed.
    */
   runSync(call: Call, timeoutMs: number, isSettled: () => boolean): 'done' | 'timed out' {
-    if (this.#submission.isEncoding()) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', 'runSync was called from a getter of a value that is being sent. Call it before.')
     this.wake() // this thread may have been about to sleep in its event loop
-    const endsMs = performance.now() + timeoutMs
-    let worker = anyWorker
-    const find = (): boolean => {
-      worker = this.admission.workerOf(call)
-      if (call.wanted === anyWorker && worker !== anyWorker && this.#hasEnded(worker)) worker = this.#anyAlive()
-      return worker !== anyWorker && this.#ledger.credits[worker] > 0
-    }
-    const drain = (): number => {
-      if (this.#hearOfNested()) this.router.runDue() // no microtask will
-      const settled = this.#drain()
-      if (settled > 0) this.#submission.endTurn() // calls that were let in, or made by callbacks: no microtask will publish them
-      return settled
-    }
-    const parts = { sleeper: this.#sleeper, drain, maySpin: this.#maySpin }
-    const hasEnded = (): boolean => {
-      if (worker !== anyWorker) return this.#hasEnded(worker) || this.#threadIsGone(worker)
-      for (let any = 0; any < this.workers; any++) if (!this.#hasEnded(any) && !this.#threadIsGone(any)) return false
-      return true
-    }
-    while (!find()) {
-      this.#submission.endTurn()
-      const outcome = waitFor({ ...parts, isSettled: find, hasEnded }, endsMs - performance.now())
-      if (outcome === 'timed out') return outcome
-      if (outcome === 'worker ended') throw endedError(worker)
-    }
-    if (this.#hasEnded(worker)) throw endedError(worker)
-    call.worker = worker
-    this.admission.submit(worker, call)
-    this.#submission.endTurn()
-    const outcome = waitFor({ ...parts, isSettled, hasEnded }, endsMs - performance.now())
-    if (outcome === 'worker ended') throw endedError(worker)
-    return outcome
-  }
-
-  /** Whether a worker's thread has ended, and this thread may not have heard of it yet. */
-  #hasEnded(worker: number): boolean {
-    return shared.load(this.#i32, slotAt(worker + 1) + slotLayout.state) === slotState.ended
-  }
-
-  /** The same of one that could not say so, since it was killed: asks the operating system, some µs. */
-  #threadIsGone(worker: number): boolean {
-    const id = this.#i32[slotAt(worker + 1) + slotLayout.threadId]
-    return id !== 0 && !isThreadAlive(id)
-  }
-
-  #anyAlive(): number {
-    for (let worker = 0; worker < this.workers; worker++) if (this.#ledger.credits[worker] > 0 && !this.#hasEnded(worker)) return worker
-    return anyWorker
+    return runSync(this.#syncParts, call, timeoutMs, isSettled)
   }
 
   /** Resolves when nothing is in flight and nobody waits. */
