@@ -49,7 +49,9 @@ export class Waker<T = void> extends Waitable<T> {
       else wait.fail(new PercoreError('ERR_PERCORE_INVALID_OPTION', 'two wait for the same waker; give each its own, or use an Event'))
     },
     leave: () => { this.#waiter = undefined },
-    undo: (wait) => { this.#woken ??= { value: wait.result as T } },
+    undo: (wait) => {
+      if (this.#woken === undefined) this.wake(wait.result as T) // another may be waiting by now
+    },
   }
 
   constructor() {
