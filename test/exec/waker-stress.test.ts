@@ -136,7 +136,7 @@ test('waking threads killed at any moment lose no wake-up that was accepted, and
 })
 
 for (const [where, halt] of [
-  ['with a descriptor that is claimed and not committed', 'claimed'],
+  ['with a descriptor that is claimed and not written', 'claimed'],
   ['with a wake-up that is committed and not published', 'committed'],
   ['before it rings', 'published'],
   ['between taking the doorbell and waking', 'rung'],

@@ -84,10 +84,10 @@ function execute(i32: Int32Array, { capacity, seed }: WakingData, { lanes, tasks
 
   /** One after the other, so that slots are used again at once. */
   function* line(lane: number): Coroutine<void> {
-    while (left[lane]-- > 0) yield* task(lane)
+    for (; begun[lane] < tasks; yield* task(lane)) begun[lane]++
   }
 
-  const left = parts.map(() => tasks)
+  const begun = parts.map(() => 0)
   for (let lane = 0; lane < lanes; lane++) for (let n = 0; n < slots; n++) exec.spawn(line, lane)
   const stopped = (): boolean => shared.load(i32, layout.stop) === 2
   const sleeper = new Sleeper(i32, layout.bell, () => exec.hasWork() || stopped())
@@ -174,8 +174,13 @@ function wakeAndHalt(i32: Int32Array, { capacity }: WakingData, { lane: index }:
     shared.wait(i32, layout.never, 0)
   }
   class Halting extends LaneProducer {
-    override commit(): void {
+    override claim(): number {
+      const slot = super.claim()
       halt('claimed')
+      return slot
+    }
+
+    override commit(): void {
       super.commit()
       halt('committed')
     }
