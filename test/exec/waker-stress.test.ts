@@ -108,7 +108,7 @@ class Bench {
   }
 }
 
-for (const setting of [{ lanes: 1, capacity: 1, tasks: 3000 }, { lanes: 2, capacity: 2, tasks: 4000 }, { lanes: 3, capacity: 16, tasks: 8000 }]) {
+for (const setting of [{ lanes: 1, capacity: 1, tasks: 1500 }, { lanes: 2, capacity: 2, tasks: 2000 }, { lanes: 3, capacity: 16, tasks: 8000 }]) {
   const { lanes, capacity, tasks } = setting
   test(`${lanes * tasks} tasks woken from ${lanes} threads through lanes of ${capacity}: no wake-up is lost, none comes to who has the slot next`, async (t) => {
     const bench = new Bench(t, setting)
@@ -118,7 +118,7 @@ for (const setting of [{ lanes: 1, capacity: 1, tasks: 3000 }, { lanes: 2, capac
 }
 
 test('waking threads killed at any moment lose no wake-up that was accepted, and hinder nobody', async (t) => {
-  const setting = { lanes: 3, capacity: 4, tasks: 6000 }
+  const setting = { lanes: 3, capacity: 4, tasks: 4000 }
   const bench = new Bench(t, setting)
   const prng = createPrng(seed)
   for (let lane = 0; lane < setting.lanes; lane++) bench.start(lane, prng.next())
