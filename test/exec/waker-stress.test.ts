@@ -108,7 +108,13 @@ class Bench {
   }
 }
 
-for (const setting of [{ lanes: 1, capacity: 1, tasks: 1500 }, { lanes: 2, capacity: 2, tasks: 2000 }, { lanes: 3, capacity: 16, tasks: 8000 }]) {
+/** In the first nobody but the one who is owed a wake-up can make up for it: its lane is full, and no nap ends by itself. */
+const settings: readonly Setting[] = [
+  { lanes: 1, capacity: 1, tasks: 1500, naps: false },
+  { lanes: 2, capacity: 2, tasks: 2000 },
+  { lanes: 3, capacity: 16, tasks: 8000 },
+]
+for (const setting of settings) {
   const { lanes, capacity, tasks } = setting
   test(`${lanes * tasks} tasks woken from ${lanes} threads through lanes of ${capacity}: no wake-up is lost, none comes to who has the slot next`, async (t) => {
     const bench = new Bench(t, setting)
