@@ -4,6 +4,19 @@
  *
  * The invariants: a node's keys, from the root, are exactly its shape's keys in order; what was once written to a sheet is never
  * changed, so that an address says the same for as long as the memory exists.
+ *
+ * ```
+ *  writer                                                  whoever reads the message
+ *    the shape's bytes, behind all that is counted
+ *    S1: the count                      ──▶ S2 of its successor
+ *    its address into the message
+ *    P1: the lane's tail                ─────────────────▶   C1, then the shape at its address
+ *
+ *  successor, once the thread before has been joined
+ *    S2: the count, then the shapes it covers
+ * ```
+ *
+ * All but P1 and C1 (ring/lanes.ts) are plain. A reader never looks at the count: it comes only to what a message names.
  */
 import { alignUp } from '../base/index.js'
 import { head, longCount, shapeKeysMax, textHeads } from './plain-layout.js'
@@ -69,7 +82,7 @@ export function createShapeTree(i32: Int32Array, u8: Uint8Array, sheet: ShapeShe
   }
 
   function inherit({ at }: ShapeSheet): void {
-    for (let from = sheetHeaderBytes; from < i32[at]!;) {
+    for (let from = sheetHeaderBytes; from < i32[at]!;) { // S2
       const ref = at + from / 4
       const size = 8 + i32[ref + 1]!
       shared.set(nameOf(u8.subarray(ref * 4, ref * 4 + size)), ref)

@@ -243,7 +243,10 @@ export class Exec {
     return this.needsYield() ? oneTurn : noTurn
   }
 
-  /** Where other threads' messages come in: see `RemoteInbox`. */
+  /**
+   * Where other threads' messages come in: see `RemoteInbox`. A turn takes them, and nothing else looks: `run` rests without a doorbell, so there
+   * have a message posted to this thread with each publication, and `inbox.take()` called when it comes.
+   */
   set inbox(inbox: Inbox | undefined) {
     this.#inbox = inbox
   }

@@ -12,6 +12,9 @@
  *    P1: lane.publish         ─────────────────▶   C1: take: lane.poll … generation matches? ─ yes ─▶ the waker is woken
  *    R1…R3: ring the doorbell ─────────────────▶   asleep? S1…S3 of ring/doorbell.ts        └─ no ──▶ ignored, and counted
  * ```
+ *
+ * A thread that dies while it wakes holds up nobody's lane but its own. What it had committed arrives once whoever joined it has called
+ * `recoverProduced` on that lane and then sounded the `alarm`; until then it may owe the executor a wake-up that others count on, too.
  */
 import { PercoreError } from '../base/index.js'
 import type { LaneConsumer, LaneProducer } from '../ring/index.js'
@@ -49,7 +52,9 @@ export class Waker<T = void> extends Waitable<T> {
       else wait.fail(new PercoreError('ERR_PERCORE_INVALID_OPTION', 'two wait for the same waker; give each its own, or use an Event'))
     },
     leave: () => { this.#waiter = undefined },
-    undo: (wait) => { this.#woken ??= { value: wait.result as T } },
+    undo: (wait) => {
+      if (this.#woken === undefined) this.wake(wait.result as T) // another may be waiting by now
+    },
   }
 
   constructor() {
@@ -79,7 +84,8 @@ const at = { kind: 0, slot: 1, generation: 2, value: 3 } as const
 
 /**
  * Puts a wake-up into the lane to the executor of the token: any thread, with its own lane. `value` is a 32-bit integer for the waiter. False
- * when the lane is full. To be followed by `publish` and, if the executor may sleep, `ring`: once for many wake-ups.
+ * when the lane is full: publish what is there before you wait for room, or there never is any. To be followed by `publish` and, if the executor
+ * may sleep, `ring`: once for many wake-ups.
  */
 export function wakeRemote(lane: LaneProducer, token: WakerToken, value: number = 0): boolean {
   const slot = lane.claim()
@@ -117,8 +123,9 @@ export class RemoteWaker extends Waitable<number> {
 }
 
 /**
- * The inbox of an executor for wake-ups from another thread, through a lane. One for each lane; the executor's thread consumes it. While there is
- * work it costs nothing; a turn costs one atomic operation, or two when something came.
+ * The inbox of an executor for wake-ups from another thread, through a lane. One for each lane, for as long as anyone has its tokens: another would
+ * take them for its own. The executor's thread consumes it. While there is work it costs nothing; a turn costs one atomic operation, or two when
+ * something came.
  *
  * @example
  * ```ts

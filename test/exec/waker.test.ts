@@ -45,6 +45,25 @@ test('a waker is not lost on a coroutine that is cancelled in the moment it is w
   assert.deepEqual(seen, ['kept'])
 })
 
+test('a wake-up that a cancelled coroutine no longer takes goes to the one that waits by then, and is not kept for later', () => {
+  const { exec } = startExec()
+  const waker = new Waker<string>()
+  const seen: string[] = []
+  const first = exec.spawn(function* () { yield* waker })
+  exec.runUntilIdle()
+  exec.spawn(function* () {
+    exec.cancel(first)
+    seen.push(yield* waker)
+    seen.push(yield* waker)
+  })
+  waker.wake('handed on')
+  exec.runUntilIdle()
+  assert.deepEqual(seen, ['handed on'])
+  waker.wake('next')
+  exec.runUntilIdle()
+  assert.deepEqual(seen, ['handed on', 'next'])
+})
+
 test('two cannot wait for the same waker', async () => {
   const waker = new Waker()
   void waker.then(() => undefined)

@@ -1,11 +1,11 @@
 /**
  * The real executor asleep behind a doorbell, woken by another thread through a lane: right, and with mistakes. A wake-up may come while it
- * runs, while it looks for the last time, or while it sleeps; it may be for a waker that is closed by then.
+ * runs, while it looks for the last time, or while it sleeps; it may be for a waker that is closed by then; and who sends it may die.
  */
 import assert from 'node:assert/strict'
 import { shared } from '../../src/base/index.js'
 import { Exec, RemoteInbox, wakeRemote, type WakerToken } from '../../src/exec/index.js'
-import { initLane, LaneConsumer, LaneProducer, laneWords, ring, Sleeper } from '../../src/ring/index.js'
+import { alarm, initLane, LaneConsumer, LaneProducer, laneWords, recoverProduced, ring, Sleeper } from '../../src/ring/index.js'
 import type { Scenario, Stage } from './scenario.js'
 
 const bell = 0
@@ -13,6 +13,8 @@ const box = 16
 /** The generation of the second waker, plus one, once there is one. */
 const second = 17
 const laneAt = 32
+/** Of a lane, as drawn in lanes.ts. */
+const written = 32
 /** Indices start two below the wrap of u32. */
 const first = -2
 const capacity = 2
@@ -103,10 +105,35 @@ const reused = (parts: Parts = right): Scenario => ({
   },
 })
 
+/** The waking thread may die anywhere: what it has committed arrives, and its successor sends the rest. */
+const mortal = (wakes: number, wake: typeof alarm = alarm): Scenario => {
+  const { threads, ...rest } = woken(wakes)
+  const sendFrom = (stage: Stage, from: number): void => {
+    const lane = new LaneProducer(stage.i32, laneAt, capacity)
+    for (let value = from; value <= wakes; value++) send(stage, lane, { slot: 0, generation: 0 }, value)
+  }
+  return {
+    ...rest,
+    mortal: [1],
+    threads: [
+      threads[0],
+      (stage) => sendFrom(stage, 1),
+      (stage) => {
+        if (!stage.join(1)) return
+        recoverProduced(stage.i32, laneAt)
+        wake(stage.i32, bell, () => stage.send(box))
+        sendFrom(stage, ((stage.i32[laneAt + written] - first) | 0) + 1)
+      },
+    ],
+  }
+}
+
 export const scenarios: Record<string, Scenario> = {
   'a remote wake-up': woken(1),
   'three remote wake-ups': woken(3),
   'a waker in a used slot': reused(),
+  'a waking thread dies': mortal(2),
   'broken: looks only at its own tasks before it sleeps': woken(1, { ...right, hasWork: (exec) => exec.core.scheduler.hasReady }),
+  'broken: after a death the executor is only rung': mortal(2, ring),
   'broken: a late sender knows a waker by its slot alone': reused({ ...right, late: (next) => next }),
 }

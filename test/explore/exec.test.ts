@@ -8,8 +8,13 @@ const searches: Record<string, Exploration> = {
   'a remote wake-up': { preemptions: 5, random: 200 },
   'three remote wake-ups': { preemptions: 3, random: 200 },
   'a waker in a used slot': { preemptions: 3, random: 200 },
+  'a waking thread dies': { preemptions: 1, random: 500 },
 }
-const broken = ['broken: looks only at its own tasks before it sleeps', 'broken: a late sender knows a waker by its slot alone']
+const broken = [
+  'broken: looks only at its own tasks before it sleeps',
+  'broken: after a death the executor is only rung',
+  'broken: a late sender knows a waker by its slot alone',
+]
 
 void describe('the real executor, woken from another thread, under every schedule', () => {
   after(() => explorer.close())

@@ -237,6 +237,14 @@ export class Turnstile implements Stage {
     return byteOffset / 4 + index
   }
 
+  /** One call, within which no thread can be terminated. */
+  #setMany(view: Int32Array | Float64Array | Uint8Array, from: ArrayLike<number>, index: number, touch: (at: number) => void): void {
+    this.#mayDie()
+    for (let n = 0; n < from.length; n++) touch(index + n)
+    this.#c[this.#base + of.writes]++
+    view.set(from, index)
+  }
+
   /** A view that behaves as the given one, and reports every plain access of an element. */
   #watch<T extends Int32Array | Float64Array | Uint8Array>(view: T, wordsEach: number): T {
     const touch = (key: string, kind: Access): void => {
@@ -252,6 +260,7 @@ export class Turnstile implements Stage {
           touch(key, access.plainRead)
         }
         if (key === 'subarray') return (begin: number, end: number) => this.#watch(target.subarray(begin, end) as T, wordsEach)
+        if (key === 'set') return (from: ArrayLike<number>, index = 0) => this.#setMany(target, from, index, (at) => touch(String(at), access.plainWrite))
         const value: unknown = Reflect.get(target, key, target)
         return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(target) : value
       },
