@@ -67,6 +67,17 @@ test('while the group is idle, round robin, least depth and two choices stay wit
   }
 })
 
+test('round robin takes turns, and passes over a worker that has fallen behind', () => {
+  const balancer = balance.roundRobin()
+  const load = new FakeLoad([70, 70, 70], 1000)
+  const turns = Array.from({ length: 6 }, () => balancer.pick(load))
+  assert.deepEqual(turns, [1, 2, 0, 1, 2, 0])
+  load.held[1] = 170
+  assert.deepEqual(Array.from({ length: 4 }, () => balancer.pick(load)), [2, 0, 2, 0])
+  load.held[2] = 107
+  assert.deepEqual(Array.from({ length: 3 }, () => balancer.pick(load)), [1, 2, 0])
+})
+
 test('least depth takes the worker that holds fewest', () => {
   const balancer = balance.leastDepth()
   assert.equal(balancer.pick(new FakeLoad([3, 1, 2])), 1)
