@@ -131,7 +131,11 @@ function runMany(parts: RunManyParts, values: ArrayLike<unknown>, resolve: Resol
         done(1)
         if (--unsettled === 0) issue(worker)
       }
-      sendOne(values[i], worker, settle, failed)
+      try {
+        sendOne(values[i], worker, settle, failed)
+      } catch (error) {
+        failed(error) // what moves, and may be tried again
+      }
     }
   }
 
