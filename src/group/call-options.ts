@@ -51,6 +51,7 @@ export interface CallOptions {
   /**
    * Tasks of one key run on one worker, in the order of their calls, also through its death. When workers come or go, a key that moves to another one does so once the worker
    * before has ended what it had of it; until then its calls wait. Further attempts (`retry`) and `priority: 'high'` are exempt from the order. Not together with `worker`.
+   * A {@link Placement} of your own decides itself where a key goes, and there nothing waits when workers come or go.
    */
   readonly key?: string | number
   /** The worker to run on, 0 … workers − 1, whatever the balancer would choose. */
