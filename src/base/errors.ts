@@ -10,7 +10,7 @@ export const errorCodes = {
   ERR_PERCORE_NO_SUCH_HANDLER: 'the handlers module has no handler of that name',
   ERR_PERCORE_NOT_ITERABLE: 'a handler called as a stream gave nothing that can be iterated',
   ERR_PERCORE_NOT_CLONEABLE: 'a value cannot be copied to another thread',
-  ERR_PERCORE_NOT_TRANSFERABLE: 'something in a call\'s transfer list cannot be moved to another thread',
+  ERR_PERCORE_NOT_TRANSFERABLE: 'something in the transfer list of a call or a result cannot be moved to another thread',
   ERR_PERCORE_QUEUE_FULL: 'more calls are waiting for a worker than maxQueue allows',
   ERR_PERCORE_DROPPED: 'the task was dropped because too many were waiting, as the group was told to',
   ERR_PERCORE_CLOSED: 'the group was closed or terminated',

@@ -9,7 +9,7 @@ import { PercoreError, type Words } from '../base/index.js'
 import type { Ptr } from '../memory/index.js'
 import { type ErrorRecord, errorOf, isErrorObject, recordOf } from './error-record.js'
 import { hostStructuredFormat, type StructuredFormat, unclearedBytes } from './host.js'
-import { Moved, notTransferable } from './moved.js'
+import { isMoved, Moved, notTransferable } from './moved.js'
 import { notCloneable } from './not-cloneable.js'
 import { numberArrayOf, numberArrays } from './number-arrays.js'
 import { createPlainReader } from './plain-read.js'
@@ -42,6 +42,8 @@ export interface Codec {
    * Throws ERR_PERCORE_NOT_CLONEABLE for what the engine wrote and cannot read: an error that is its own cause, a WebAssembly.Module.
    */
   decode(tag: number, at: number): unknown
+  /** As `decode`, but what came over a port comes as it must be sent on over another: what moved, moves again. */
+  relay(tag: number, at: number): unknown
   /** As `decode`, but bytes come as a {@link SharedBlock}: where they lie, if that is a block, and else in one of this thread's heap. */
   lend(tag: number, at: number): unknown
   /** Frees the block, if there is one, of a value nobody will decode. */
@@ -55,8 +57,8 @@ export interface Codec {
 export interface Carrier {
   /** Sends a copy, as structuredClone makes it, and moves what is to be transferred; its number. Throws for what cannot be sent. */
   send(value: unknown, at: number, transfer?: readonly object[]): number
-  /** What was sent under a number, once. Throws when the thread at the other end has ended. */
-  take(number: number, at: number): unknown
+  /** What was sent under a number, once, and what moved with it. Throws when the thread at the other end has ended. */
+  take(number: number, at: number): Moved
 }
 
 export interface CodecOptions {
@@ -171,6 +173,7 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
     try {
       bytes = format.serialize(value)
     } catch (cause) {
+      if (isMoved(value)) return encodeMoved(value, at) // of another copy of this module
       if (carry(value, at)) return kind.carried
       throw notCloneable(value, cause, tryClone)
     }
@@ -290,6 +293,10 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
     }
   }
 
+  function relay(tag: number, at: number): unknown {
+    return (tag & kindMask) === kind.carried ? taken(at) : decode(tag, at)
+  }
+
   function lend(tag: number, at: number): unknown {
     if ((tag & ~blockBit) !== kind.bytes) return decode(tag, at)
     const length = i32[at]! >>> 0
@@ -309,8 +316,8 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
       case kind.float64: return f64[from >>> 1]
       case kind.int64: return i64[from >>> 1]
     }
-    if (valueKind === kind.carried) return taken(at)
-    if (valueKind === kind.carriedError) return errorOf(taken(at) as ErrorRecord)
+    if (valueKind === kind.carried) return taken(at)?.value
+    if (valueKind === kind.carriedError) return errorOf(taken(at)?.value as ErrorRecord)
     const length = i32[at]! >>> 0
     const offset = from * 4
     switch (valueKind) {
@@ -334,7 +341,7 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
     return bytes
   }
 
-  function taken(at: number): unknown {
+  function taken(at: number): Moved | undefined {
     return carrier?.take(i32[at + 1]!, at)
   }
 
@@ -361,7 +368,7 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
     }
   }
 
-  return { encode, encodeError, decode, lend, release }
+  return { encode, encodeError, decode, relay, lend, release }
 }
 
 /** An array whose buffer was transferred looks empty. */

@@ -1,7 +1,7 @@
 export { type Carrier, type Codec, type CodecOptions, createCodec } from './codec.js'
 export type { StructuredFormat } from './host.js'
 export type { ShapeSheet } from './shapes.js'
-export { Moved } from './moved.js'
+export { gathered, isMoved, move, Moved, takeWaiting } from './moved.js'
 export { type CodecHeap, SharedBlock } from './shared-block.js'
 export { blockBit, inlineBytes, isError, kind, kindMask, thrownBit } from './tags.js'
 export { struct } from './struct.js'

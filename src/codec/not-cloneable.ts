@@ -4,6 +4,7 @@
  */
 import { PercoreError } from '../base/index.js'
 import { isProxy } from './host.js'
+import { isDetached, isMoved } from './moved.js'
 import { SharedBlock } from './shared-block.js'
 
 interface Culprit {
@@ -39,7 +40,7 @@ export function notCloneable(value: unknown, cause: unknown, tryClone: (value: u
 }
 
 function find(suspect: Culprit, tryClone: (value: unknown) => void, depth: number): Culprit {
-  if (depth === depthMax || 'thrown' in suspect || suspect.value instanceof SharedBlock) return suspect
+  if (depth === depthMax || 'thrown' in suspect || suspect.value instanceof SharedBlock || isMoved(suspect.value)) return suspect
   for (const part of partsOf(suspect)) {
     if ('thrown' in part) return part
     try {
@@ -123,6 +124,7 @@ function nameOf(value: object): string {
 function advice(value: unknown): string {
   if (typeof value === 'function') return 'Send the data it needs, and call a handler by its name.'
   if (value instanceof SharedBlock) return 'Pass a SharedBlock as the whole value, not inside another.'
+  if (isMoved(value)) return 'Mark the whole value, not a part of it: move(value, [what moves]).'
   if (value instanceof Promise) return 'Await it first.'
   if (typeof value === 'object' && value !== null && isProxy(value)) return 'Send the object behind it, or a copy: { ...proxy }.'
   if (isDetached(value)) return 'Its bytes were transferred elsewhere. Send it before, or send a copy.'
@@ -133,15 +135,4 @@ function advice(value: unknown): string {
 function isShared(value: unknown): boolean {
   const buffer = ArrayBuffer.isView(value) ? value.buffer : value
   return typeof SharedArrayBuffer !== 'undefined' && buffer instanceof SharedArrayBuffer
-}
-
-/** Whether its bytes were transferred elsewhere. */
-export function isDetached(value: unknown): boolean {
-  const buffer = ArrayBuffer.isView(value) ? value.buffer : value
-  if (!(buffer instanceof ArrayBuffer)) return false
-  try {
-    return new Uint8Array(buffer).length < 0
-  } catch {
-    return true
-  }
 }

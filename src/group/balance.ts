@@ -62,6 +62,10 @@ export interface Balancer {
 /**
  * Chooses by what the task is. What it returns means the same as for {@link Balancer}; what it throws, the call rejects with.
  *
+ * While workers come and go (`resize`, or by load), the group keeps the order of a key only for what `balance.key` made, passed as it is. A placement of your own is exempt from
+ * that handover, also where it asks one that `balance.key` made, and for calls with the option `key`: a key that moves starts on its new worker while the one before may
+ * still have tasks of it. Where that matters, pass `balance.key(of)` itself and name the `worker` of the exceptions in their calls; or stop calling and `await group.drain()` before `resize`.
+ *
  * @example
  * ```ts
  * import { ExecGroup, type Placement } from 'percore'
@@ -205,7 +209,7 @@ export function keysOf(placement: Placement): Keys | undefined {
  * Tasks of one key all go to one worker, which runs them in the order of the calls, also across the death of its thread. Tasks without
  * a key go round. When workers join or leave, few keys move: each part of the keys goes to the worker that bids highest for it
  * (rendezvous hashing, Thaler and Ravishankar 1996), worked out once per change. Tasks of a key that has moved wait until the worker before has ended
- * those it had.
+ * those it had; within a {@link Placement} of your own they do not wait.
  *
  * `of` finds the key in a task's value; the `key` option of a call comes first.
  */
@@ -236,7 +240,7 @@ function pinned(worker: number): Balancer {
 /**
  * The balancers that come with percore. Each call makes a fresh one, for one group: `roundRobin()` when tasks are alike, the default;
  * `leastDepth()` when they differ in length; `twoChoices(seed?)` for the same with many workers; `key(of?)` when tasks of one key must
- * keep their order; `pinned(worker)` for all to one. Or write a {@link Balancer} or a {@link Placement}.
+ * keep their order; `pinned(worker)` for all to one. Or write a {@link Balancer} or a {@link Placement}; one that wraps what `key` made gives up the order across `resize`.
  *
  * @example
  * ```ts

@@ -51,6 +51,7 @@ export interface CallOptions {
   /**
    * Tasks of one key run on one worker, in the order of their calls, also through its death. When workers come or go, a key that moves to another one does so once the worker
    * before has ended what it had of it; until then its calls wait. Further attempts (`retry`) and `priority: 'high'` are exempt from the order. Not together with `worker`.
+   * A {@link Placement} of your own decides itself where a key goes, and there nothing waits when workers come or go.
    */
   readonly key?: string | number
   /** The worker to run on, 0 … workers − 1, whatever the balancer would choose. */
@@ -84,7 +85,8 @@ export interface CallOptions {
    * What moves to the worker instead of being copied, as `postMessage` takes it: ArrayBuffers in the value, which are detached here when the call returns, MessagePorts, and
    * whatever else `structuredClone` transfers. Use it for large buffers that are there already (ArrayBuffers of 64 KiB and more: the way costs some 20 µs whatever the size), and for
    * ports; to fill memory that workers take without a copy, see {@link SharedBlock}. What the engine refuses fails the call with ERR_PERCORE_NOT_TRANSFERABLE, and stays where it was. What was on its way to a worker that
-   * died is lost with it, and the call fails with ERR_PERCORE_WORKER_DIED. Not with `retry`, nor for `runMany`.
+   * died is lost with it, and the call fails with ERR_PERCORE_WORKER_DIED. Not with `retry`, nor for `runMany`; nor for a handler made by {@link view}, which fails with
+   * ERR_PERCORE_INVALID_OPTION: it takes its bytes in shared memory, where what moved is not. A handler moves its result with {@link move}, which also marks single values, as the items of `map`.
    */
   readonly transfer?: readonly Transferable[]
   /** Takes what the handler says with `ctx.report`, in order and before the result. What it throws is an uncaught exception. */
@@ -114,10 +116,13 @@ export function checkCallOptions(options: CallOptions, workers: number): CallSpe
 
 /** The value as it is to be sent: with what moves, if anything does. Throws ERR_PERCORE_INVALID_OPTION. */
 export function sentValue(value: unknown, { transfer, retry }: CallOptions): unknown {
-  if (transfer === undefined) return value
-  if (!Array.isArray(transfer)) throw invalid(`transfer must be a list of what moves, not ${typeof transfer}`)
+  const marked = value instanceof Moved ? value : undefined
+  if (transfer === undefined && marked === undefined) return value
+  if (transfer !== undefined && !Array.isArray(transfer)) throw invalid(`transfer must be a list of what moves, not ${typeof transfer}`)
   if (retry !== undefined) throw invalid('what moves can be sent only once, so its call cannot be tried again: leave out retry, or transfer')
-  return transfer.length === 0 ? value : new Moved(value, [...(transfer as readonly Transferable[])])
+  if (transfer === undefined || transfer.length === 0) return value
+  const list: readonly Transferable[] = transfer
+  return marked === undefined ? new Moved(value, [...list]) : new Moved(marked.value, [...marked.transfer, ...list])
 }
 
 /** What guards a call, or undefined when nothing does. Throws ERR_PERCORE_INVALID_OPTION. */

@@ -69,8 +69,8 @@ export function makeCall(handler: number, value: unknown, resolve: Resolve, reje
   }
 }
 
-/** What its handler is to be given. */
-export function argumentOf({ value }: Call): unknown {
+/** What its handler is to be given, of a call's value. */
+export function argumentOf(value: unknown): unknown {
   return value instanceof Moved ? value.value : value
 }
 

@@ -7,16 +7,16 @@
  */
 import { type MessagePort, receiveMessageOnPort, type Transferable } from 'node:worker_threads'
 import { PercoreError } from '../base/index.js'
-import type { Carrier } from '../codec/index.js'
+import { type Carrier, Moved } from '../codec/index.js'
 
-type Message = readonly [number: number, value: unknown]
+type Message = readonly [number: number, value: unknown, transfer?: readonly object[]]
 
 /** One end of a port. */
 export class CarrierEnd {
   readonly port: MessagePort
   #sent = 0
   /** Messages met while looking for a later one: descriptors of several lanes come in any order. */
-  readonly #early = new Map<number, unknown>()
+  readonly #early = new Map<number, Moved>()
 
   readonly #step: 1 | -1
 
@@ -28,21 +28,24 @@ export class CarrierEnd {
   }
 
   send(value: unknown, transfer: readonly object[] = []): number {
-    this.port.postMessage([this.#sent + this.#step, value] satisfies Message, transfer as Transferable[])
+    const message: Message = transfer.length === 0 ? [this.#sent + this.#step, value] : [this.#sent + this.#step, value, transfer]
+    this.port.postMessage(message, transfer as Transferable[])
     return (this.#sent += this.#step)
   }
 
-  take(number: number): unknown {
-    if (this.#early.has(number)) {
-      const value = this.#early.get(number)
+  take(number: number): Moved {
+    const early = this.#early.get(number)
+    if (early !== undefined) {
       this.#early.delete(number)
-      return value
+      return early
     }
     for (;;) {
       const received = receiveMessageOnPort(this.port) as { readonly message: Message } | undefined
       if (received === undefined) throw gone()
-      if (received.message[0] === number) return received.message[1]
-      this.#early.set(...received.message)
+      const [met, value, transfer = []] = received.message
+      const moved = new Moved(value, transfer)
+      if (met === number) return moved
+      this.#early.set(met, moved)
     }
   }
 }

@@ -4,7 +4,7 @@
  */
 import { EventEmitter } from 'node:events'
 import { PercoreError } from '../base/index.js'
-import { SharedBlock } from '../codec/index.js'
+import { Moved, SharedBlock } from '../codec/index.js'
 import type { AuditReport } from '../memory/index.js'
 import type { Admission } from './admission.js'
 import { bound, callerContext, hasCallerContext } from './caller-context.js'
@@ -18,6 +18,7 @@ import { closedError, Engine } from './engine.js'
 import { Announcer, type GroupEvents } from './group-events.js'
 import { timeOut } from './guard.js'
 import type {
+  Arrived,
   Context,
   Handler,
   HandlerArguments,
@@ -162,7 +163,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
 
   /**
    * Runs a handler on some worker; the promise of its result. When all workers are full it waits for room. Whatever
-   * `structuredClone` accepts may be passed and returned.
+   * `structuredClone` accepts may be passed and returned; what is to move instead of being copied is marked by {@link move}, or listed in the option `transfer`.
    *
    * Rejects with what the handler threw, or ERR_PERCORE_NO_SUCH_HANDLER, ERR_PERCORE_NOT_CLONEABLE, ERR_PERCORE_NOT_TRANSFERABLE, ERR_PERCORE_QUEUE_FULL,
    * ERR_PERCORE_WORKER_DIED, ERR_PERCORE_OUT_OF_MEMORY, ERR_PERCORE_CLOSED.
@@ -229,8 +230,8 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
    * await group.close()
    * ```
    */
-  runFunction<R>(fn: () => R): Promise<Awaited<R>>
-  runFunction<A, R>(fn: (value: A, context: Context) => R, value: A): Promise<Awaited<R>>
+  runFunction<R>(fn: () => R): Promise<Arrived<R>>
+  runFunction<A, R>(fn: (value: A, context: Context) => R, value: A): Promise<Arrived<R>>
   runFunction(fn: Handler, value?: unknown): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#engine.closed) throw closedError('the group was closed')
@@ -245,7 +246,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
    * before the last are made. The handler is a generator of either kind, or returns something iterable; it is started at the first read,
    * is never more than `credits` items ahead of the reader, and ends (its `finally` runs) when the reader stops. What the generator returns is what the stream returns.
    *
-   * Items are cloned, and bytes and blocks travel as results do. Throws where it is read: what the handler throws, behind the items before it;
+   * Items are cloned, or moved as {@link move} says, and bytes and blocks travel as results do. Throws where it is read: what the handler throws, behind the items before it;
    * ERR_PERCORE_NOT_ITERABLE; what `run` rejects with.
    *
    * @throws PercoreError ERR_PERCORE_NO_SUCH_HANDLER, ERR_PERCORE_INVALID_OPTION, ERR_PERCORE_CLOSED
@@ -510,8 +511,8 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
    * Runs a handler once on every worker; the promise of all results, in the order of the workers. Use it to fill or clear what each
    * worker keeps. It is no barrier: tasks pushed before may still be running elsewhere.
    *
-   * Rejects with the first failure, in the order of the workers, once all are settled. A {@link SharedBlock} cannot be in more than one
-   * place: with several workers it is refused with ERR_PERCORE_NOT_CLONEABLE.
+   * Rejects with the first failure, in the order of the workers, once all are settled. A {@link SharedBlock}, and what moves, cannot be in more than one
+   * place: with several workers it is refused with ERR_PERCORE_NOT_CLONEABLE and ERR_PERCORE_NOT_TRANSFERABLE.
    *
    * @example
    * ```ts
@@ -527,6 +528,9 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   async broadcast(name: string, value?: unknown): Promise<unknown[]> {
     if (value instanceof SharedBlock && this.workers > 1) {
       throw new PercoreError('ERR_PERCORE_NOT_CLONEABLE', 'a SharedBlock can be with one worker only. Broadcast its bytes, or give each worker one of its own.')
+    }
+    if (value instanceof Moved && this.workers > 1) {
+      throw new PercoreError('ERR_PERCORE_NOT_TRANSFERABLE', 'what moves can go to one worker only. Broadcast a copy of it, or give each worker one of its own.')
     }
     const calls = Array.from({ length: this.workers }, (_, worker) => (this as unknown as ExecGroup).run(name, value, { worker }))
     const outcomes = await Promise.allSettled(calls)

@@ -3,7 +3,7 @@
  * a module. Handlers are numbered by the order of their names, so that every thread agrees without talking.
  */
 import { PercoreError } from '../base/index.js'
-import type { SharedBlock } from '../codec/index.js'
+import type { Moved, SharedBlock } from '../codec/index.js'
 import type { Exec } from '../exec/index.js'
 import { hooksKey, hooksOf, type WorkerHooks } from './hooks.js'
 import type { WasmMemory } from './wasm-memory.js'
@@ -63,7 +63,8 @@ export interface Context<S = unknown> {
  * has. Calls travel through shared memory and wait for nobody: handlers may call each other in circles, however full the group is. They are
  * given to the worker with the fewest such calls, which may be the caller's own, and are not counted in `depth` or `maxQueue`.
  *
- * Both reject with what the handler throws, ERR_PERCORE_NO_SUCH_HANDLER, ERR_PERCORE_NOT_CLONEABLE, ERR_PERCORE_QUEUE_FULL (a million wait for room),
+ * What `move` marked, value or result, moves from worker to worker. Both reject with what the handler throws, ERR_PERCORE_NO_SUCH_HANDLER, ERR_PERCORE_NOT_CLONEABLE,
+ * ERR_PERCORE_NOT_TRANSFERABLE, ERR_PERCORE_QUEUE_FULL (a million wait for room),
  * ERR_PERCORE_WORKER_DIED. A handler that blocks its thread instead of awaiting them never gets an answer; neither does one called with
  * `runSync`, as the group's thread then does not pass calls on.
  *
@@ -119,7 +120,7 @@ export type HandlerName<H> = keyof H & string
 export type HandlerArguments<F> = F extends (...args: infer A) => unknown
   ? A extends readonly []
     ? [value?: undefined]
-    : undefined extends A[0] ? [value?: A[0]] : [value: A[0]]
+    : undefined extends A[0] ? [value?: A[0] | Moved<A[0]>] : [value: A[0] | Moved<A[0]>]
   : never
 
 /** What to pass to a call of a handler: its value, then options; `undefined` in its place when it takes none. */
@@ -127,19 +128,22 @@ export type HandlerCall<F, O> = HandlerArguments<F> extends readonly [value: inf
   ? [value: V, options?: O]
   : [value?: HandlerArguments<F>[0], options?: O]
 
+/** What arrives of what a handler gives: settled, and without the mark of `move`. */
+export type Arrived<R> = Awaited<R> extends infer T ? (T extends Moved<infer M> ? M : T) : never
+
 /** What a handler's caller gets; of a generator what it returns. */
 export type HandlerResult<F> = F extends (...args: never[]) => infer R
-  ? R extends Generator<unknown, infer T, never> | AsyncGenerator<unknown, infer T, never> ? Awaited<T> : Awaited<R>
+  ? R extends Generator<unknown, infer T, never> | AsyncGenerator<unknown, infer T, never> ? Arrived<T> : Arrived<R>
   : never
 
 /** What the reader of a handler's stream gets: what it yields, or the items of what it returns. */
 export type StreamItem<F> = F extends (...args: never[]) => infer R
-  ? Awaited<R> extends AsyncIterable<infer Y> | Iterable<infer Y> ? Awaited<Y> : never
+  ? Awaited<R> extends AsyncIterable<infer Y> | Iterable<infer Y> ? Arrived<Y> : never
   : never
 
 /** What the stream ends with: what the generator returns. */
 export type StreamReturn<F> = F extends (...args: never[]) => infer R
-  ? R extends Generator<unknown, infer T, never> | AsyncGenerator<unknown, infer T, never> ? Awaited<T> : undefined
+  ? R extends Generator<unknown, infer T, never> | AsyncGenerator<unknown, infer T, never> ? Arrived<T> : undefined
   : never
 
 /** The value a handler takes. */

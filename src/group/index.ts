@@ -10,6 +10,7 @@ export type { HandlerStats, Percentiles } from './meter.js'
 export type { RecycleAfter } from './fatigue.js'
 export { depthMax, workersMax } from './fabric.js'
 export {
+  type Arrived,
   type Context,
   defineHandlers,
   type Handler,

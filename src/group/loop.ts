@@ -11,7 +11,7 @@
  * back; none per task. A batch is published early when it has been running for 100 µs, so that a fast task does not wait on
  * a slow neighbour. That needs no clock per task: each handler has an estimated cost, measured on every 33rd of its runs: two clock reads, 0.1 µs.
  */
-import type { Codec } from '../codec/index.js'
+import { type Codec, gathered } from '../codec/index.js'
 import { type LaneReaders, laneReaders, laneWriters } from '../ring/index.js'
 import type { SharedHeap } from '../memory/index.js'
 import { cells, doubleCells, invariant, isThenable, PercoreError, settled } from '../base/index.js'
@@ -175,8 +175,8 @@ export function createLoop(parts: LoopParts): Loop {
     try {
       tag = codec.encode(result, at + payloadAt)
     } catch (error) {
-      const other = instead(result)
-      return other === undefined ? fail(handler, task, generation, error) : complete(handler, task, generation, other)
+      const other = flags === 0 ? instead(result) : gathered(result)
+      return other === undefined ? fail(handler, task, generation, error) : complete(handler, task, generation, other, flags)
     }
     commit(at, ok | (tag << 16) | flags, task, generation)
   }

@@ -17,7 +17,7 @@
  * (ERR_PERCORE_WORKER_DIED, where they were made), its successor takes the others, and answers to its own calls are dropped.
  */
 import { type ErrorCode, isThenable, PercoreError } from '../base/index.js'
-import type { Codec } from '../codec/index.js'
+import { type Codec, takeWaiting } from '../codec/index.js'
 import type { LaneConsumer, LaneProducer } from '../ring/index.js'
 import type { Context, Handler } from './handlers.js'
 import type { Loop } from './loop.js'
@@ -166,6 +166,7 @@ export class Nested {
     }
     if (this.#unsent.length === 0 && !this.#encoding && this.#trySend(message)) this.#scheduleFlush()
     else {
+      takeWaiting(message.value)
       this.#unsent.push(message)
       this.#parts.keepTurning()
     }

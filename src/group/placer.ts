@@ -67,7 +67,7 @@ export class Placer {
   place(call: Call): number {
     call.part = -1
     if (call.wanted !== anyWorker) return this.#check(call.wanted)
-    const worker = this.choose(call.handler, argumentOf(call), call.key)
+    const worker = this.choose(call.handler, call.value, call.key)
     if (call.key !== undefined || this.balancer === undefined) call.part = this.part
     return this.#check(worker)
   }
@@ -85,7 +85,7 @@ export class Placer {
   choose(handler: number, value: unknown, key: string | number | undefined): number {
     const task = this.#task
     task.number = handler
-    task.value = value
+    task.value = argumentOf(value)
     task.key = key
     const placement = key !== undefined && this.balancer !== undefined ? (this.#byKey ??= this.#makeByKey()) : this.#placement
     try {

@@ -135,7 +135,7 @@ export class Pressure {
     this.dropped++
     const message = `the task was dropped, since ${this.#parts.maxQueue} were waiting. Send less, or raise maxQueue.`
     failCall(call, new PercoreError('ERR_PERCORE_DROPPED', message))
-    queueMicrotask(() => this.#parts.events.dropped(call.handler, argumentOf(call)))
+    queueMicrotask(() => this.#parts.events.dropped(call.handler, argumentOf(call.value)))
   }
 }
 

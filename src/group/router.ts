@@ -6,7 +6,7 @@
  * full waits here, so an up lane is always emptied.
  */
 import { invariant, isThenable, PercoreError } from '../base/index.js'
-import { type Codec, kind as tagKinds, kindMask } from '../codec/index.js'
+import { type Codec, kind as tagKinds, kindMask, takeWaiting } from '../codec/index.js'
 import { LaneConsumer, type LaneProducer, recoverConsumed, recoverProduced } from '../ring/index.js'
 import { nestedKind } from './nested.js'
 import { descriptor } from './task.js'
@@ -233,7 +233,7 @@ export class Router {
     let value: unknown
     let bare = head & 0xff00_ffff
     try {
-      value = this.#parts.codec.decode((head >>> 16) & 0xff, at + descriptor.payload)
+      value = this.#parts.codec.relay((head >>> 16) & 0xff, at + descriptor.payload)
     } catch (error) {
       if (id >= 0) return this.#answer(id, nestedKind.failed, error)
       value = error
@@ -244,7 +244,9 @@ export class Router {
 
   #put(worker: number, held: Held): void {
     const queue = this.#held[worker]
-    if (queue.length > 0 || !this.#tryPut(worker, held)) queue.push(held)
+    if (queue.length === 0 && this.#tryPut(worker, held)) return
+    takeWaiting(held.value)
+    queue.push(held)
   }
 
   #tryPut(worker: number, { entry, head, task, generation, payload, value }: Held): boolean {

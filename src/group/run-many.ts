@@ -34,7 +34,7 @@ export function manyRunner(engine: Engine, number: number, options: CallOptions,
   const { wanted } = checkCallOptions(options, dispatcher.workers)
   checkGuard(options, undefined)
   if (options.transfer !== undefined) {
-    throw new PercoreError('ERR_PERCORE_INVALID_OPTION', 'runMany takes no transfer: its values travel in parts. Use run for each.')
+    throw new PercoreError('ERR_PERCORE_INVALID_OPTION', 'runMany takes no transfer: its values travel in parts. Mark those that move: move(value, [buffer]).')
   }
   const isPlaced = options.worker !== undefined || options.key !== undefined
   const all = Array.from({ length: dispatcher.workers }, (_, worker) => worker).filter((worker) => dispatcher.serves(worker))
@@ -131,7 +131,11 @@ function runMany(parts: RunManyParts, values: ArrayLike<unknown>, resolve: Resol
         done(1)
         if (--unsettled === 0) issue(worker)
       }
-      sendOne(values[i], worker, settle, failed)
+      try {
+        sendOne(values[i], worker, settle, failed)
+      } catch (error) {
+        failed(error) // what moves, and may be tried again
+      }
     }
   }
 

@@ -16,11 +16,11 @@
  *    or cancel(key)                     ─▶         iterator.return()
  * ```
  *
- * An item that moves (a SharedBlock) or is plain bytes cannot lie in a list, so it is an answer of its own. An item that cannot be cloned
- * fails the stream behind the items before it. A pull whose stream is not here, because the worker that had it died, fails.
+ * A SharedBlock and plain bytes cannot lie in a list, so each is an answer of its own; a list with items that `move` marked moves as a whole. An item that cannot be
+ * sent fails the stream behind the items before it. A pull whose stream is not here, because the worker that had it died, fails.
  */
 import { isThenable, PercoreError } from '../base/index.js'
-import { SharedBlock } from '../codec/index.js'
+import { gathered, type Moved, SharedBlock } from '../codec/index.js'
 import { workersMax } from './fabric.js'
 import type { Context, Handler } from './handlers.js'
 
@@ -32,7 +32,9 @@ export const more = 0
 export const last = 1
 
 /** An answer to a pull: a list that begins with {@link more} or {@link last}, or a single item that cannot lie in a list. */
-export type Answer = [typeof more | typeof last, ...unknown[]] | Uint8Array | SharedBlock
+export type Answer = List | Uint8Array | SharedBlock
+
+type List = [typeof more | typeof last, ...unknown[]]
 
 interface Pull {
   readonly count: number
@@ -70,8 +72,8 @@ export class StreamSources {
   readonly #worker: number
   readonly #nextNumber: () => number
   readonly #sources = new Map<number, Source>()
-  /** Whose answer a list is: when it cannot be cloned, its items go back. */
-  readonly #answers = new WeakMap<object, Source>()
+  /** Whose answer it is, and of which list: when that cannot be sent, its items go back. */
+  readonly #answers = new WeakMap<object, { readonly source: Source, readonly list: List }>()
 
   /** `nextNumber` gives no number twice, not even to a successor of this thread. */
   constructor(worker: number, nextNumber: () => number) {
@@ -125,11 +127,20 @@ export class StreamSources {
     await Promise.allSettled([...this.#sources.keys()].map((key) => this.cancel(key)))
   }
 
-  /** A list could not be cloned: its first item alone, the others held back; undefined when there was only one, which ends the stream. */
-  instead(answer: unknown): Answer | undefined {
-    const source = Array.isArray(answer) ? this.#answers.get(answer) : undefined
-    if (source === undefined) return undefined
-    const [mark, ...items] = answer as [number, ...unknown[]]
+  /**
+   * A list could not be sent: the same with what moves in it. If that could not, its first item alone, the others held back; undefined when there was only one,
+   * which ends the stream.
+   */
+  instead(answer: unknown): Answer | Moved | undefined {
+    const of = this.#answers.get(answer as object)
+    if (of === undefined) return undefined
+    const { source, list } = of
+    const moving = answer === list ? gathered(list) : undefined
+    if (moving !== undefined) {
+      this.#answers.set(moving, of)
+      return moving
+    }
+    const [mark, ...items] = list
     if (mark === last) source.ended = { value: items.pop() }
     if (items.length > 1 || (items.length === 1 && mark === last)) {
       source.held = [...items.slice(1), ...source.held]
@@ -218,9 +229,9 @@ export class StreamSources {
   }
 
   #listOf(source: Source, mark: typeof more | typeof last, items: unknown[]): Answer {
-    const answer: Answer = [mark, ...items]
-    this.#answers.set(answer, source)
-    return answer
+    const list: List = [mark, ...items]
+    this.#answers.set(list, { source, list })
+    return list
   }
 }
 

@@ -23,7 +23,8 @@ let reclaiming = false
  *
  * The block is the handler's until it ends, or the promise it returned settles; any later use of it throws ERR_PERCORE_BAD_POINTER, but a view taken
  * from `bytes` before cannot be revoked and must not be kept. What the handler returns may be a part of the bytes: it is
- * copied. Returning the block itself moves it to the caller. Fails with ERR_PERCORE_INVALID_OPTION when called with anything but bytes.
+ * copied. Returning the block itself moves it to the caller. Fails with ERR_PERCORE_INVALID_OPTION when called with anything but bytes, or with bytes that do not come
+ * through shared memory: those that a call moves (`transfer`, {@link move}), and those of `ctx.group.run`.
  *
  * @example
  * ```ts
@@ -41,7 +42,7 @@ export function view<R, S = unknown>(handler: (bytes: SharedBlock, context: Cont
   }
   const viewing = (value: Uint8Array | SharedBlock, context: Context<S>): R => {
     if (!isBlock(value)) {
-      throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `this handler takes bytes where they lie, and was called with ${typeof value}. Pass a Uint8Array or a SharedBlock.`)
+      throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `this handler takes bytes where they lie in shared memory, and was called with ${problem(value)}`)
     }
     let result: R
     try {
@@ -64,6 +65,11 @@ export function isView(handler: unknown): boolean {
 
 function isBlock(value: unknown): value is SharedBlock {
   return typeof value === 'object' && value !== null && typeof (value as Partial<SharedBlock>).lapse === 'function'
+}
+
+function problem(value: unknown): string {
+  if (!(value instanceof Uint8Array)) return `${value === null ? 'null' : typeof value}. Pass a Uint8Array or a SharedBlock.`
+  return 'an array of its own, as it was moved, or sent by another handler. Leave out transfer, or pass a SharedBlock.'
 }
 
 function endNow(block: SharedBlock): void {

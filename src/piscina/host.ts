@@ -7,8 +7,8 @@ import { createRequire, syncBuiltinESMExports } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import { types } from 'node:util'
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
+import { Moved } from '../codec/index.js'
 import type { Context, WorkerHooks } from '../group/index.js'
-import { Side } from './side.js'
 import { becomeWorker } from './state.js'
 import { isMovable, transferOf, valueSymbol } from './symbols.js'
 
@@ -17,13 +17,10 @@ export interface HostBrief {
   readonly data: unknown
   readonly filename: string | null
   readonly name: string
-  /** A result that begins with it is the number of a value in the side channel. */
-  readonly mark: string
 }
 
-/** The first message of the pool to its worker. */
-export interface HostPorts {
-  readonly side: MessagePort
+/** The first message of the pool to its worker: the port that becomes its `parentPort`. */
+export interface HostPort {
   readonly messages: MessagePort
 }
 
@@ -31,7 +28,6 @@ type Handler = (value: unknown) => unknown
 
 const require = createRequire(import.meta.url)
 const handlers = new Map<string, Handler>()
-let side: Side
 let brief: HostBrief
 let usual: Handler | undefined
 
@@ -63,25 +59,24 @@ async function handlerOf(filename: string, name: string): Promise<Handler | unde
   return handler
 }
 
-/** Results that are marked go beside the lane; everything else as it is. */
+/** Results that are marked are moved; everything else goes as it is. */
 function passOn(result: unknown): unknown {
   if (typeof (result as { then?: unknown } | null | undefined)?.then === 'function') return Promise.resolve(result).then(passOn)
-  return isMovable(result) ? brief.mark + side.send(result[valueSymbol], transferOf(result)) : result
+  return isMovable(result) ? new Moved(result[valueSymbol], transferOf(result)) : result
 }
 
 export const hooks: WorkerHooks<unknown> = {
   async init(context: Context) {
     brief = context.workerData as HostBrief
     const threads = require('node:worker_threads') as { parentPort: MessagePort, workerData: unknown }
-    let ports: HostPorts | undefined
-    while (ports === undefined) {
-      const received = receiveMessageOnPort(threads.parentPort) as { readonly message: HostPorts | 0 } | undefined
-      if (received === undefined) throw new Error('the pool sent its ports before the thread began, and they are not there')
-      if (received.message !== 0) ports = received.message
+    let port: HostPort | undefined
+    while (port === undefined) {
+      const received = receiveMessageOnPort(threads.parentPort) as { readonly message: HostPort | 0 } | undefined
+      if (received === undefined) throw new Error('the pool sent its port before the thread began, and it is not there')
+      if (received.message !== 0) port = received.message
     }
-    side = new Side(ports.side)
     becomeWorker(brief.data)
-    threads.parentPort = ports.messages
+    threads.parentPort = port.messages
     threads.workerData = brief.data
     syncBuiltinESMExports()
     if (brief.filename !== null) usual = await handlerOf(brief.filename, brief.name)

@@ -4,16 +4,14 @@
  * Invariant: a thread ends once; then all its tasks are settled, and it is given no more. A group of one ends and starts as piscina's threads do,
  * one by one, in the middle of a task and at any time, which the workers of a larger group do not.
  */
-import { randomUUID } from 'node:crypto'
 import { getPriority } from 'node:os'
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads'
 import { PercoreError } from '../base/index.js'
 import { ExecGroup, type ExecGroupOptions } from '../group/index.js'
 import { exited, terminated } from './errors.js'
 import { type PiscinaHistogramSummary, Times } from './histogram.js'
-import type { HostBrief, HostPorts } from './host.js'
+import type { HostBrief, HostPort } from './host.js'
 import { type FilledOptions, own } from './options.js'
-import { Side } from './side.js'
 import type { TaskInfo } from './task.js'
 
 /** Address space of one thread; memory is taken as it is used. */
@@ -54,11 +52,9 @@ export class PoolThread {
   readonly exit: Promise<void>
   readonly #options: FilledOptions
   readonly #events: ThreadEvents
-  readonly #mark = `\0${randomUUID()}`
   readonly #times: Times | undefined
   readonly #starting: Promise<ExecGroup>
   #group: ExecGroup | undefined
-  #side: Side | undefined
   #messages: MessagePort | undefined
   #exitCode: number | undefined
 
@@ -117,7 +113,6 @@ export class PoolThread {
     this.destroyed = true
     clearTimeout(this.idleTimer)
     this.#messages?.close()
-    this.#side?.port.close()
     this.#starting.catch(() => undefined)
     if (this.#group !== undefined) void this.#group.terminate()
     else void this.worker.terminate()
@@ -133,7 +128,7 @@ export class PoolThread {
       depth: Math.min(depthMost, Math.ceil(concurrentTasksPerWorker)),
       maxQueue: Number.POSITIVE_INFINITY,
       memoryBytes,
-      workerData: { data: workerData, filename, name, mark: this.#mark } satisfies HostBrief,
+      workerData: { data: workerData, filename, name } satisfies HostBrief,
       ...(niceIncrement === 0 ? {} : { nice: Math.min(niceMost, getPriority() + niceIncrement) }),
       ...(argv === undefined ? {} : { argv }),
       ...(execArgv === undefined ? {} : { execArgv }),
@@ -143,10 +138,8 @@ export class PoolThread {
   }
 
   #attach(thread: Worker): void {
-    const side = new MessageChannel()
     const messages = new MessageChannel()
-    thread.postMessage({ side: side.port2, messages: messages.port2 } satisfies HostPorts, [side.port2, messages.port2])
-    this.#side = new Side(side.port1)
+    thread.postMessage({ messages: messages.port2 } satisfies HostPort, [messages.port2])
     this.#messages = messages.port1
     messages.port1.on('message', (message: unknown) => this.#events.message(message))
     messages.port1.unref()
@@ -189,14 +182,8 @@ export class PoolThread {
     if (!this.tasks.delete(task)) return
     this.#times?.record(performance.now() - task.started)
     if (failed) task.fail(plain(error))
-    else task.succeed(this.#arrived(result))
+    else task.succeed(result)
     this.#events.free(this)
-  }
-
-  /** Results that were moved come beside. */
-  #arrived(result: unknown): unknown {
-    const isBeside = typeof result === 'string' && result.startsWith(this.#mark)
-    return isBeside ? (this.#side as Side).take(Number(result.slice(this.#mark.length))) : result
   }
 }
 

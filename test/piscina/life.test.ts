@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import type { MessagePort } from 'node:worker_threads'
 import { type PiscinaOptions, Piscina as Ours, queueOptionsSymbol, type Task } from '../../src/piscina/index.js'
 import { faces, file, folder, set, word } from './pools.js'
 
@@ -226,6 +227,15 @@ test('a result that cannot be cloned fails its call alone; piscina loses the thr
   const pool = new Ours({ filename: file('text.cjs'), minThreads: 1, maxThreads: 1 })
   const [thread] = pool.threads
   await assert.rejects(pool.run('() => 1'), { name: 'DataCloneError' })
+  assert.equal(pool.threads[0], thread)
+  await pool.destroy()
+})
+
+test('a port is a result that moves, and a result that cannot move fails its call alone', async () => {
+  const pool = new Ours({ filename: file('move.mjs'), minThreads: 1, maxThreads: 1 })
+  const [thread] = pool.threads
+  await assert.rejects(pool.run(0, { name: 'twice0' }), { name: 'DataCloneError' })
+  assert.deepEqual(await once(await pool.run(0, { name: 'port0' }) as MessagePort, 'message'), ['kept'])
   assert.equal(pool.threads[0], thread)
   await pool.destroy()
 })

@@ -24,12 +24,14 @@ const modules = {
   'broken.cjs': "throw new Error('cannot be loaded')",
   'wait.cjs': 'module.exports = (word) => { Atomics.wait(word, 0, 0); return Atomics.load(word, 0) }',
   'spin.cjs': 'module.exports = (word) => { Atomics.store(word, 0, 1); Atomics.notify(word, 0); for (;;); }',
-  'move.mjs': ['percore/piscina', 'piscina'].map((from, i) => `import { move as move${i} } from '${from}'`).join('\n') + `
+  'move.mjs': ['percore/piscina', 'piscina'].map((from, i) => `import { move as move${i}, Piscina as P${i} } from '${from}'`).join('\n') + `
 export const length = (value) => value.byteLength
 const of = (move) => () => { const bytes = new Uint8Array(8).fill(7); const moved = move(bytes); setImmediate(() => { left = bytes.byteLength }); return moved }
 let left
 export const give0 = of(move0)
 export const give1 = of(move1)
+export const port0 = () => { const { port1, port2 } = new MessageChannel(); port1.postMessage('kept'); port1.close(); return move0(port2) }
+export const twice0 = async () => { const bytes = new Uint8Array(8); return move0({ get [P0.transferableSymbol]() { return [bytes.buffer, bytes.buffer] }, get [P0.valueSymbol]() { return bytes } }) }
 export const rest = async () => { await new Promise((go) => setTimeout(go, 20)); return left }
 export const say = (port) => { port.postMessage('through the port'); port.close() }`,
   'about.mjs': ['percore/piscina', 'piscina'].map((from, i) => `import { isWorkerThread as is${i}, workerData as data${i}, Piscina as P${i} } from '${from}'`).join('\n') + `
