@@ -42,8 +42,20 @@ export function textBufferOf(bytes: Uint8Array): TextBuffer | undefined {
   return typeof buffer?.latin1Slice === 'function' && typeof buffer.latin1Write === 'function' ? buffer : undefined
 }
 
+/**
+ * glibc gives memory that is free at the end of its heap back to the system from 128 KiB on, and then every array faults its pages in anew: two thirds of what
+ * 64 KiB cost. It learns to keep twice the size of the largest block that it was seen to free (mallopt(3), M_MMAP_THRESHOLD), so it is shown one, which is
+ * never touched and takes no memory. Other allocators do not mind.
+ */
+const shownBytes = 31 << 20
+let isShown = false
+
 /** Bytes of their own memory, with whatever was in it: clearing 64 KiB costs more than copying it. */
 export function unclearedBytes(length: number): Uint8Array {
+  if (!isShown) {
+    isShown = true
+    host.Buffer?.allocUnsafeSlow?.(shownBytes) // garbage at once
+  }
   const bytes = host.Buffer?.allocUnsafeSlow?.(length)
   return bytes?.buffer.byteLength === length ? new Uint8Array(bytes.buffer) : new Uint8Array(length)
 }
