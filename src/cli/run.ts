@@ -1,4 +1,5 @@
 /** `percore run`: a handler over every row of a file, on every core. Main thread. */
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
@@ -101,7 +102,11 @@ async function run(module: string, options: RunOptions): Promise<ExitCode> {
   const outputs: Output[] = []
   try {
     input = await openInput(options.input)
-    group = await startGroup(module, options)
+    group = await startGroup(module, options, interruption.signal)
+    if (group === undefined) {
+      say('interrupted while the handlers module was being loaded: nothing was read')
+      return exitCodes.interrupted
+    }
     const output = await openOutput(options.output, [input])
     outputs.push(output)
     const deadLetters = options.onError.kind === 'dead-letter' ? await openOutput(options.onError.file, [input, output]) : undefined
@@ -119,7 +124,8 @@ async function run(module: string, options: RunOptions): Promise<ExitCode> {
   }
 }
 
-async function startGroup(module: string, options: RunOptions): Promise<RowsGroup> {
+/** Undefined when it was interrupted: a module that awaits something that never comes must not keep the process. */
+async function startGroup(module: string, options: RunOptions, signal: AbortSignal): Promise<RowsGroup | undefined> {
   const workerData: WorkerJob = {
     moduleUrl: pathToFileURL(resolve(module)).href,
     handler: options.handler,
@@ -132,12 +138,16 @@ async function startGroup(module: string, options: RunOptions): Promise<RowsGrou
   const group: RowsGroup = await ExecGroup.start(rowsWorkerUrl, { workers, depth, workerData, resourceLimits: { maxYoungGenerationSizeMb: workerYoungMbMax } })
   try {
     // One for each worker: a module that does not load says so before anything is read or written.
-    await Promise.all(Array.from({ length: workers }, () => group.run('open')))
+    const opened = Promise.all(Array.from({ length: workers }, () => group.run('open')))
+    opened.catch(() => undefined) // it may lose the race
+    if (!signal.aborted) await Promise.race([opened, once(signal, 'abort')])
   } catch (error) {
     await group.terminate()
     throw error
   }
-  return group
+  if (!signal.aborted) return group
+  await group.terminate()
+  return undefined
 }
 
 async function runRows(

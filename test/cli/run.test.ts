@@ -267,6 +267,19 @@ test('Ctrl-C works while nothing comes from standard input', async () => {
   assert.match(stderr, /interrupted after line 1: 1 row/)
 })
 
+test('Ctrl-C works while the handlers module is being loaded, and no output is made', async () => {
+  const child = percore('run', file('waits.mjs', 'console.error("loading"); await new Promise(() => setInterval(() => {}, 1000))'), '--output', 'never-made')
+  const result = ended(child)
+  await once(child.stderr, 'data')
+  child.kill('SIGTERM')
+  const killer = setTimeout(() => child.kill('SIGKILL'), 10_000)
+  const { code, stderr } = await result
+  clearTimeout(killer)
+  assert.equal(code, 130)
+  assert.match(stderr, /interrupted while the handlers module was being loaded/)
+  assert.ok(!existsSync(join(folder, 'never-made')))
+})
+
 test('a second Ctrl-C does not wait', async () => {
   const child = percore('run', handlers, '--handler', 'stuck', '--progress', 'plain')
   const result = ended(child)
