@@ -21,6 +21,7 @@ import {
   type Output,
   type RowFailure,
   rowsWorkerUrl,
+  systemReason,
   type WorkerJob,
   workerYoungMbMax,
 } from '../source/index.js'
@@ -28,7 +29,7 @@ import { type ExitCode, exitCodeOf, exitCodes, report, say } from './exit.js'
 import { counted } from './numbers.js'
 import { type ErrorPolicy, errorPolicy, wholeNumber } from './options.js'
 import { type ProgressStyle, type Reading, showProgress } from './progress.js'
-import { failureReport, runStats, summaryText } from './summary.js'
+import { deathReport, failureReport, runStats, summaryText } from './summary.js'
 
 type RowsGroup = ExecGroup<typeof import('../source/worker.js')>
 
@@ -161,6 +162,9 @@ async function runRows(
   const startedAt = performance.now()
   const atStart = idleMs(group)
   const shown: RowFailure[] = []
+  let death: { readonly worker: number, readonly error: PercoreError } | undefined
+  group.once('died', (worker, error) => { death = { worker, error } })
+  let rowsTold = false
   const job = mapLines({
     group: group as never,
     input,
@@ -173,6 +177,7 @@ async function runRows(
     signal,
     onFailure: (failure) => {
       if (shown.length < failuresShown) shown.push(failure)
+      rowsTold ||= failure.code === 'ERR_PERCORE_WORKER_DIED'
     },
   })
   const read = (): Reading => ({ atMs: performance.now(), counts: { ...job.counts }, idleMs: idleMs(group) })
@@ -191,6 +196,7 @@ async function runRows(
   else for (const failure of shown) say(failureReport(failure))
   if (!('failure' in end) && stats.failed > shown.length) say(`… and ${counted(stats.failed - shown.length, 'more failed row')}`)
   if ('error' in end) say(end.error.message)
+  if (death !== undefined && !rowsTold && !('failure' in end)) say(deathReport(death.worker, death.error))
   say(summaryText(stats))
   if (options.stats !== undefined) await writeStats(options.stats, `${JSON.stringify(stats, null, 2)}\n`)
   return exitCode
@@ -198,7 +204,7 @@ async function runRows(
 
 async function writeStats(file: string, text: string): Promise<void> {
   await writeFile(file, text).catch((error: unknown) => {
-    throw new PercoreError('ERR_PERCORE_OUTPUT', `cannot write ${file}: ${String(error)}`, { cause: error })
+    throw new PercoreError('ERR_PERCORE_OUTPUT', `cannot write ${file}: ${systemReason(error)}`, { cause: error })
   })
 }
 
