@@ -58,7 +58,8 @@ function capture(resolve: Resolve): void {
  *
  * Events: `failure` ({@link PushFailure}) when a pushed task failed; `high` and `low` (load) when tasks pile up and when they are worked
  * off, see `highWater`; `drop` ({@link DroppedTask}) when one was dropped, see `whenFull`; `died` (worker, error) when a worker's thread ended and its
- * successor is being started; `replaced` (worker) when that runs.
+ * successor is being started; `replaced` (worker) when that runs; `resized` (workers) when workers were added or taken away; `recycled` (worker) when one was
+ * replaced as `recycle` says.
  *
  * `AsyncLocalStorage`: promises, callbacks, `onReport` and the event `failure` are in the context of the call; `drop` is in that of the call that made it
  * necessary; the other events in that of `start`.
