@@ -17,7 +17,7 @@ import { openTransport } from './ring/transports.js'
 const capacity = 4096
 const warmUps = 20
 const percore: Contender = { subject: 'percore' }
-const byCopy: Contender = { subject: 'percore, by copy' }
+const byCopy: Contender = { subject: 'percore-by-copy' }
 const everyLane: Contender = { subject: 'every lane polled' }
 const tailSpin: Contender = { subject: 'tail-spin' }
 const slotSequence: Contender = { subject: 'slot sequence' }

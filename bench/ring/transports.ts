@@ -6,7 +6,7 @@ import type { Transport } from './transport.js'
 
 const transports: Record<string, Transport<unknown>> = {
   percore: inPlace as Transport<unknown>,
-  'percore, by copy': byCopy as Transport<unknown>,
+  'percore-by-copy': byCopy as Transport<unknown>,
   'every lane polled': everyLane as Transport<unknown>,
   'tail-spin': tailSpin as Transport<unknown>,
   'slot sequence': slotSequence as Transport<unknown>,

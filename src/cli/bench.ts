@@ -43,6 +43,8 @@ interface BenchFlags {
 }
 
 const benchNames = benches.map((bench) => bench.name)
+/** Summaries stand in one column, behind the longest name. */
+const nameWidth = Math.max(...benchNames.map((name) => name.length)) + 2
 const subjectNames = [...new Set(benches.flatMap((bench) => bench.contenders.map((contender) => contender.subject)))]
 
 /** The `bench` subcommand. Exit codes: 0 done, 1 a measurement failed, 2 wrong usage, 3 the plot could not be written, 130 interrupted. */
@@ -64,7 +66,7 @@ export function benchCommand(): Command {
     .option('--one-core', 'confine every measurement to one processor (needs taskset)')
     .option('--profile <dir>', 'write CPU profiles of all threads of every measurement')
     .option('--plot <file>', 'write the figures as an SVG as well')
-    .addHelpText('after', `\nBenches:\n${benches.map((bench) => `  ${bench.name.padEnd(12)}${bench.summary}`).join('\n')}`)
+    .addHelpText('after', `\nBenches:\n${benches.map((bench) => `  ${bench.name.padEnd(nameWidth)}${bench.summary}`).join('\n')}`)
     .action(async (names: string[], flags: BenchFlags, command: Command) => {
       for (const name of names) if (!benchNames.includes(name)) command.error(`error: ${unknown('bench', name, benchNames)}`)
       process.exitCode = await runBenches(names, flags)

@@ -1,4 +1,5 @@
 /** `percore run`: a handler over every row of a file, on every core. Main thread. */
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
@@ -20,6 +21,7 @@ import {
   type Output,
   type RowFailure,
   rowsWorkerUrl,
+  systemReason,
   type WorkerJob,
   workerYoungMbMax,
 } from '../source/index.js'
@@ -27,7 +29,7 @@ import { type ExitCode, exitCodeOf, exitCodes, report, say } from './exit.js'
 import { counted } from './numbers.js'
 import { type ErrorPolicy, errorPolicy, wholeNumber } from './options.js'
 import { type ProgressStyle, type Reading, showProgress } from './progress.js'
-import { failureReport, runStats, summaryText } from './summary.js'
+import { deathReport, failureReport, runStats, summaryText } from './summary.js'
 
 type RowsGroup = ExecGroup<typeof import('../source/worker.js')>
 
@@ -101,7 +103,11 @@ async function run(module: string, options: RunOptions): Promise<ExitCode> {
   const outputs: Output[] = []
   try {
     input = await openInput(options.input)
-    group = await startGroup(module, options)
+    group = await startGroup(module, options, interruption.signal)
+    if (group === undefined) {
+      say('interrupted while the handlers module was being loaded: nothing was read')
+      return exitCodes.interrupted
+    }
     const output = await openOutput(options.output, [input])
     outputs.push(output)
     const deadLetters = options.onError.kind === 'dead-letter' ? await openOutput(options.onError.file, [input, output]) : undefined
@@ -119,7 +125,8 @@ async function run(module: string, options: RunOptions): Promise<ExitCode> {
   }
 }
 
-async function startGroup(module: string, options: RunOptions): Promise<RowsGroup> {
+/** Undefined when it was interrupted: a module that awaits something that never comes must not keep the process. */
+async function startGroup(module: string, options: RunOptions, signal: AbortSignal): Promise<RowsGroup | undefined> {
   const workerData: WorkerJob = {
     moduleUrl: pathToFileURL(resolve(module)).href,
     handler: options.handler,
@@ -132,12 +139,16 @@ async function startGroup(module: string, options: RunOptions): Promise<RowsGrou
   const group: RowsGroup = await ExecGroup.start(rowsWorkerUrl, { workers, depth, workerData, resourceLimits: { maxYoungGenerationSizeMb: workerYoungMbMax } })
   try {
     // One for each worker: a module that does not load says so before anything is read or written.
-    await Promise.all(Array.from({ length: workers }, () => group.run('open')))
+    const opened = Promise.all(Array.from({ length: workers }, () => group.run('open')))
+    opened.catch(() => undefined) // it may lose the race
+    if (!signal.aborted) await Promise.race([opened, once(signal, 'abort')])
   } catch (error) {
     await group.terminate()
     throw error
   }
-  return group
+  if (!signal.aborted) return group
+  await group.terminate()
+  return undefined
 }
 
 async function runRows(
@@ -151,6 +162,9 @@ async function runRows(
   const startedAt = performance.now()
   const atStart = idleMs(group)
   const shown: RowFailure[] = []
+  let death: { readonly worker: number, readonly error: PercoreError } | undefined
+  group.once('died', (worker, error) => { death = { worker, error } })
+  let rowsTold = false
   const job = mapLines({
     group: group as never,
     input,
@@ -163,6 +177,7 @@ async function runRows(
     signal,
     onFailure: (failure) => {
       if (shown.length < failuresShown) shown.push(failure)
+      rowsTold ||= failure.code === 'ERR_PERCORE_WORKER_DIED'
     },
   })
   const read = (): Reading => ({ atMs: performance.now(), counts: { ...job.counts }, idleMs: idleMs(group) })
@@ -181,6 +196,7 @@ async function runRows(
   else for (const failure of shown) say(failureReport(failure))
   if (!('failure' in end) && stats.failed > shown.length) say(`… and ${counted(stats.failed - shown.length, 'more failed row')}`)
   if ('error' in end) say(end.error.message)
+  if (death !== undefined && !rowsTold && !('failure' in end)) say(deathReport(death.worker, death.error))
   say(summaryText(stats))
   if (options.stats !== undefined) await writeStats(options.stats, `${JSON.stringify(stats, null, 2)}\n`)
   return exitCode
@@ -188,7 +204,7 @@ async function runRows(
 
 async function writeStats(file: string, text: string): Promise<void> {
   await writeFile(file, text).catch((error: unknown) => {
-    throw new PercoreError('ERR_PERCORE_OUTPUT', `cannot write ${file}: ${String(error)}`, { cause: error })
+    throw new PercoreError('ERR_PERCORE_OUTPUT', `cannot write ${file}: ${systemReason(error)}`, { cause: error })
   })
 }
 

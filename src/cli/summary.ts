@@ -1,5 +1,6 @@
 /** What a run did, for people and for machines. Pure; main thread. */
-import { failureText, type Counts, type MapLinesEnd, type RowFailure } from '../source/index.js'
+import type { PercoreError } from '../base/index.js'
+import { describe, failureText, type Counts, type MapLinesEnd, type RowFailure } from '../source/index.js'
 import { count, counted, duration, percent, rate } from './numbers.js'
 
 /** The content of `--stats FILE`. */
@@ -80,4 +81,10 @@ export function failureReport(failure: RowFailure): string {
   const { excerpt, column } = failure
   if (excerpt === undefined) return failureText(failure)
   return `${failureText(failure)}\n    ${excerpt.text}${column === undefined ? '' : `\n    ${' '.repeat(excerpt.mark)}^`}`
+}
+
+/** A worker that ended although no row failed: by what a handler left behind, such as a rejection that nobody handles. */
+export function deathReport(worker: number, error: PercoreError): string {
+  const { name, message, thrownAt } = describe(error.cause ?? error)
+  return `worker ${worker} was ended by what a handler left behind, and replaced: ${name}: ${message}${thrownAt === undefined ? '' : ` (${thrownAt})`}`
 }

@@ -351,7 +351,7 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
     } catch (cause) {
       throw new PercoreError(
         'ERR_PERCORE_NOT_CLONEABLE',
-        `the value was sent and cannot be rebuilt on this thread (${reasonOf(cause)}). An error that is its own cause and a WebAssembly.Module are such.`,
+        `the value was sent and cannot be rebuilt on this thread (${reasonOf(cause)}). Such are an error that is its own cause, a WebAssembly.Module, and what is nested a thousand levels deep and more.`,
         { cause },
       )
     }

@@ -61,6 +61,22 @@ export interface ExecOptions {
   readonly firstIndex?: number
 }
 
+/** Every option there is; the compiler sees to it that none is missing. */
+const known: Readonly<Record<keyof ExecOptions, true>> = {
+  tasksMax: true, quantumMs: true, onError: true, state: true, timing: true, onStall: true, stallMs: true, watch: true, traceSpawns: true, now: true, firstIndex: true,
+}
+
+function checkOptions(options: unknown): void {
+  if (typeof options !== 'object' || options === null) throw invalid(`the options of an Exec must be an object, not ${String(options)}`)
+  for (const name of Object.keys(options)) {
+    if (!Object.hasOwn(known, name)) throw invalid(`an Exec has no option '${name}'; there are ${Object.keys(known).join(', ')}`)
+  }
+}
+
+function invalid(what: string): PercoreError {
+  return new PercoreError('ERR_PERCORE_INVALID_OPTION', what)
+}
+
 /** Timers fired between two looks at the ready tasks. */
 const timersAtOnce = 1024
 const tasksMaxDefault = 16_384
@@ -106,9 +122,12 @@ export class Exec {
   #preemptMs = Infinity
 
   constructor(options: ExecOptions = {}) {
+    checkOptions(options)
     const { tasksMax = tasksMaxDefault, quantumMs = quantumMsDefault, onError = throwLater, state, now: clock = now, firstIndex = 0 } = options
     const { timing = 'sampled', onStall, stallMs = stallMsDefault, watch, traceSpawns = false } = options
-    if (!(quantumMs > 0)) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `quantumMs must be above 0, not ${quantumMs}`)
+    if (!(quantumMs > 0)) throw invalid(`quantumMs must be above 0, not ${quantumMs}`)
+    if (!(stallMs > 0)) throw invalid(`stallMs must be above 0, not ${stallMs}`)
+    if (timing !== 'each' && timing !== 'sampled') throw invalid(`timing must be each or sampled, not ${String(timing)}`)
     this.core = new Core({ tasksMax, quantumMs, probeMax: timing === 'each' ? 1 : probeMaxDefault, onError, firstIndex, memory: createState(state) })
     if (traceSpawns) this.core.attention = attention.trace
     this.#onStall = onStall

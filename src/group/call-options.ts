@@ -100,7 +100,7 @@ const known: readonly (keyof CallOptions)[] = ['key', 'worker', 'signal', 'timeo
 
 /** Throws ERR_PERCORE_INVALID_OPTION, naming option and value. `workers` is how many there are. */
 export function checkCallOptions(options: CallOptions, workers: number): CallSpec {
-  if (typeof options !== 'object' || options === null) throw invalid(`a call's options must be an object, not ${String(options)}`)
+  checkIsOptions(options)
   for (const name in options) {
     if (!(known as readonly string[]).includes(name)) throw invalid(`a call has no option '${name}'. There are: ${known.join(', ')}`)
   }
@@ -112,6 +112,11 @@ export function checkCallOptions(options: CallOptions, workers: number): CallSpe
     if (key !== undefined) throw invalid('a call cannot have both a key and a worker: the key chooses the worker. Pass one of them')
   }
   return { key: key === undefined ? undefined : checkKey(key), wanted: worker ?? anyWorker, high: priority === 'high', listener: onReport === undefined ? undefined : new ReportListener(boundNow(onReport)) }
+}
+
+/** Throws ERR_PERCORE_INVALID_OPTION for what is no object. */
+export function checkIsOptions(options: unknown): void {
+  if (typeof options !== 'object' || options === null) throw invalid(`a call's options must be an object, not ${String(options)}`)
 }
 
 /** The value as it is to be sent: with what moves, if anything does. Throws ERR_PERCORE_INVALID_OPTION. */
@@ -145,6 +150,9 @@ function checkRetry(retry: number | RetryOptions | undefined, value: unknown): R
   if (retry === undefined) return undefined
   const options = typeof retry === 'number' ? { times: retry } : retry
   if (typeof options !== 'object' || options === null) throw invalid(`retry must be a number or { times, delayMs, when }, not ${String(retry)}`)
+  for (const name of Object.keys(options)) {
+    if (name !== 'times' && name !== 'delayMs' && name !== 'when') throw invalid(`retry has no option '${name}'. There are: times, delayMs, when`)
+  }
   const { times, delayMs = 0, when } = options
   if (!Number.isSafeInteger(times) || times < 0) throw invalid(`retry must be a whole number of at least 0, not ${String(times)}`)
   if (!(Number.isFinite(delayMs) && delayMs >= 0 && delayMs <= timeoutMsMax)) throw invalid(`retry's delayMs must be from 0 to ${timeoutMsMax}, not ${String(delayMs)}`)

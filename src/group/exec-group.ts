@@ -9,7 +9,7 @@ import type { AuditReport } from '../memory/index.js'
 import type { Admission } from './admission.js'
 import { bound, callerContext, hasCallerContext } from './caller-context.js'
 import { type CallSpec, makeCall } from './call.js'
-import { type CallOptions, checkCallOptions, checkGuard, checkWorker, sentValue, type SyncOptions } from './call-options.js'
+import { type CallOptions, checkCallOptions, checkGuard, checkIsOptions, checkWorker, sentValue, type SyncOptions } from './call-options.js'
 import { callWith } from './call-with.js'
 import { mayBeCalledOff } from './called-off.js'
 import { isTraced, Trace, tracedStream } from './channels.js'
@@ -33,7 +33,7 @@ import type {
 } from './handlers.js'
 import { type InlineCall, sourceOf } from './inline.js'
 import { auditOf, type GroupStats, statsOf } from './inspection.js'
-import { mapConcurrencyMax, mapOver, type MapOptions } from './map.js'
+import { mapOver, type MapOptions, mapSettings } from './map.js'
 import { type ExecGroupOptions, hrefOf, integer } from './options.js'
 import type { PlacedOptions, PlacedWorker } from './placed.js'
 import { type ChunkSizes, manyRunner } from './run-many.js'
@@ -59,7 +59,8 @@ function capture(resolve: Resolve): void {
  *
  * Events: `failure` ({@link PushFailure}) when a pushed task failed; `high` and `low` (load) when tasks pile up and when they are worked
  * off, see `highWater`; `drop` ({@link DroppedTask}) when one was dropped, see `whenFull`; `died` (worker, error) when a worker's thread ended and its
- * successor is being started; `replaced` (worker) when that runs.
+ * successor is being started; `replaced` (worker) when that runs; `resized` (workers) when workers were added or taken away; `recycled` (worker) when one was
+ * replaced as `recycle` says.
  *
  * `AsyncLocalStorage`: promises, callbacks, `onReport` and the event `failure` are in the context of the call; `drop` is in that of the call that made it
  * necessary; the other events in that of `start`.
@@ -306,6 +307,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   runSync(name: string, value?: unknown, options: SyncOptions = {}): unknown {
     const number = this.#numberOf(name)
     if (number === undefined || this.#engine.closed) throw this.#engine.refusal(name)
+    checkIsOptions(options)
     const refused = ['signal', 'hard', 'retry', 'onReport'].find((option) => option in options)
     if (refused !== undefined) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `runSync takes no ${refused}, as events do not get in while it waits. Use run.`)
     const spec = checkCallOptions(options, this.workers)
@@ -564,13 +566,13 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   ): AsyncGenerator<HandlerResult<H[K]>, void, undefined> {
     const number = this.#numberOf(name)
     if (number === undefined || this.#engine.closed) throw this.#engine.refusal(name)
-    const concurrency = integer('concurrency', options.concurrency ?? Math.min(mapConcurrencyMax, 256 * this.workers), 1, mapConcurrencyMax)
+    const { ordered, concurrency } = mapSettings(items, options, this.workers)
     const call = (value: unknown, resolve: Resolve, reject: Reject): void => {
       if (this.#engine.closed) return reject(this.#engine.refusal(name))
       const told = isTraced() ? new Trace(this, 'map', name, value).submitted().around(resolve, reject) : { resolve, reject }
       this.#admission.call(number, value, told.resolve, told.reject, oneOfWindow)
     }
-    return mapOver(call, items, options.ordered ?? true, concurrency) as AsyncGenerator<HandlerResult<H[K]>, void, undefined>
+    return mapOver(call, items, ordered, concurrency) as AsyncGenerator<HandlerResult<H[K]>, void, undefined>
   }
 
   /**

@@ -14,7 +14,8 @@ import type { Sleeper } from '../ring/index.js'
 import type { Loop } from './loop.js'
 
 /** How a worker waits when it has nothing to do; see `ExecGroupOptions.idle`. */
-export type Idle = 'auto' | 'loop' | 'spin' | 'block'
+export const idles = ['auto', 'loop', 'spin', 'block'] as const
+export type Idle = (typeof idles)[number]
 
 /** Longest spin: about what it costs to wake a blocked thread. */
 const spinUsMax = 15

@@ -4,11 +4,12 @@
  * Invariant: at most `concurrency` items have been taken from the source and not yet been yielded, so neither the source nor
  * the consumer can make memory grow.
  */
-import { isThenable } from '../base/index.js'
+import { isThenable, PercoreError } from '../base/index.js'
+import { checkNames, integer } from './options.js'
 import type { Reject, Resolve } from './slab.js'
 
 /** The widest window: it is also how far results may be out of order before they wait. */
-export const mapConcurrencyMax = 65_536
+const mapConcurrencyMax = 65_536
 
 /**
  * How `map` goes about it.
@@ -31,6 +32,18 @@ export interface MapOptions {
   readonly ordered?: boolean
   /** Items in flight at most. Default 256 per worker: enough to keep each fed, small enough to stay in cache. */
   readonly concurrency?: number
+}
+
+/** The options of `map` with their values. Throws ERR_PERCORE_INVALID_OPTION, also for items that cannot be iterated. */
+export function mapSettings(items: unknown, options: MapOptions, workers: number): Required<MapOptions> {
+  checkNames('map', options, ['ordered', 'concurrency'])
+  const { ordered = true, concurrency = Math.min(mapConcurrencyMax, 256 * workers) } = options
+  if (typeof ordered !== 'boolean') throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `ordered must be true or false, not ${String(ordered)}.`)
+  const source = items as Partial<Iterable<unknown> & AsyncIterable<unknown>> | null | undefined
+  if (typeof source?.[Symbol.iterator] !== 'function' && typeof source?.[Symbol.asyncIterator] !== 'function') {
+    throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `map takes an array or something else that can be iterated, not ${items === null ? 'null' : typeof items}.`)
+  }
+  return { ordered, concurrency: integer('concurrency', concurrency, 1, mapConcurrencyMax) }
 }
 
 /** Whether the source can be asked for an item, has been, or has no more. */

@@ -10,7 +10,7 @@ import { availableCores, physicalCores } from '../platform/index.js'
 import { balance, type Balancer, type Placement } from './balance.js'
 import { depthMax, memoryBytesMax, memoryBytesMin, workersMax } from './fabric.js'
 import { type RecycleAfter, recycleHeapBytesMin } from './fatigue.js'
-import type { Idle } from './idle.js'
+import { type Idle, idles } from './idle.js'
 import { type WhenFull, whenFullPolicies } from './pressure.js'
 import type { MainHandlers } from './router.js'
 import { type ThreadOptions, type ThreadSettings, threadSettings } from './threads.js'
@@ -89,6 +89,13 @@ export interface ExecGroupOptions extends ThreadOptions {
   readonly wasmMemory?: boolean
 }
 
+/** Every option there is; the compiler sees to it that none is missing. */
+const known: Readonly<Record<keyof ExecGroupOptions, true>> = {
+  workers: true, minWorkers: true, maxWorkers: true, idleTimeoutMs: true, main: true, recycle: true, depth: true, balance: true, maxQueue: true, whenFull: true,
+  highWater: true, lowWater: true, workerData: true, idle: true, memoryBytes: true, wasmMemory: true, name: true, pin: true, nice: true, resourceLimits: true, env: true,
+  argv: true, execArgv: true, stdout: true, stderr: true, onThread: true,
+}
+
 /** The options of a group, checked, each with its value. */
 export interface GroupSettings {
   readonly cores: number
@@ -116,6 +123,7 @@ export interface GroupSettings {
 
 /** Checks the options; throws ERR_PERCORE_INVALID_OPTION for the first that is wrong. */
 export function settingsOf(options: ExecGroupOptions): GroupSettings {
+  checkNames('a group', options, Object.keys(known))
   const cores = availableCores()
   const wanted = options.workers === 'physical' ? physicalCores() : options.workers
   const workers = integer('workers', wanted ?? options.minWorkers ?? Math.min(cores, options.maxWorkers ?? workersMax), 1, workersMax)
@@ -131,7 +139,8 @@ export function settingsOf(options: ExecGroupOptions): GroupSettings {
   const whenFull = oneOf('whenFull', options.whenFull ?? 'wait', whenFullPolicies)
   const highWater = integer('highWater', options.highWater ?? workers * depth, 1)
   const lowWater = integer('lowWater', options.lowWater ?? Math.floor(highWater / 2), 0, highWater - 1)
-  const { memoryBytes, workerData, idle = 'auto', wasmMemory = false } = options
+  const idle = oneOf('idle', options.idle ?? 'auto', idles)
+  const { memoryBytes, workerData, wasmMemory = false } = options
   if (typeof wasmMemory !== 'boolean') throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `wasmMemory must be true or false, not ${String(wasmMemory)}.`)
   if (memoryBytes !== undefined) integer('memoryBytes', memoryBytes, memoryBytesMin, memoryBytesMax)
   return {
@@ -155,11 +164,21 @@ function mainOf(main: MainHandlers): [string, (value: never) => unknown][] {
 }
 
 function recycleOf(recycle: RecycleAfter): RecycleAfter {
-  const { tasks, heapBytes, ...rest } = recycle
-  for (const name of Object.keys(rest)) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `recycle has no '${name}'. There are: tasks, heapBytes.`)
+  checkNames('recycle', recycle, ['tasks', 'heapBytes'])
+  const { tasks, heapBytes } = recycle
   if (tasks !== undefined) integer('recycle.tasks', tasks, 1)
   if (heapBytes !== undefined) integer('recycle.heapBytes', heapBytes, recycleHeapBytesMin)
   return recycle
+}
+
+/** Refuses what is no object, and options of it that there are not. */
+export function checkNames(whose: string, options: unknown, names: readonly string[]): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `the options of ${whose} must be an object, not ${String(options)}.`)
+  }
+  for (const name of Object.keys(options)) {
+    if (!names.includes(name)) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `${whose} has no option '${name}'. There are: ${names.join(', ')}.`)
+  }
 }
 
 /** The URL of a handlers module. */

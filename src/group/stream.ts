@@ -6,7 +6,7 @@
  */
 import { PercoreError } from '../base/index.js'
 import { type CallSpec, makeCall } from './call.js'
-import { type CallOptions, checkCallOptions, sentValue } from './call-options.js'
+import { type CallOptions, checkCallOptions, checkIsOptions, sentValue } from './call-options.js'
 import type { Engine } from './engine.js'
 import { workersMax } from './fabric.js'
 import { integer } from './options.js'
@@ -28,6 +28,7 @@ export interface StreamOptions extends Omit<CallOptions, 'onReport'> {
 
 /** A handler's stream, not yet begun. Throws ERR_PERCORE_INVALID_OPTION. */
 export function streamOf(engine: Engine, number: number, value: unknown, options: StreamOptions): AsyncGenerator<unknown, unknown, undefined> {
+  checkIsOptions(options)
   const { credits = streamCreditsDefault, ...rest } = options
   const refused = ['onReport', 'signal', 'timeoutMs', 'hard', 'retry'].find((option) => option in rest)
   if (refused !== undefined) {

@@ -220,7 +220,7 @@ export class Supervisor {
     i32[slot + slotLayout.heapRecord] = noRecord
     shared.store(i32, slot + slotLayout.doorbell, 0)
     shared.store(i32, slot + slotLayout.state, this.ending ? slotState.closing : slotState.running)
-    const thread = new Worker(workerEntry(), {
+    const thread = makeThread(worker, {
       __proto__: null, // Node would take what is missing from the prototype
       ...workerOptions,
       workerData: brief,
@@ -330,6 +330,9 @@ export class Supervisor {
   }
 }
 
+/** Node's exit code when a top-level `await` can no longer be settled. */
+const unsettledCode = 13
+
 async function withGrace(ended: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const grace = new Promise((resolve) => {
@@ -350,8 +353,20 @@ function diedError(worker: number, code: number, cause: unknown): PercoreError {
   })
 }
 
+/** What Node refuses at once is told as what it is. */
+function makeThread(worker: number, options: WorkerOptions): Worker {
+  try {
+    return new Worker(workerEntry(), options)
+  } catch (cause) {
+    if (cause instanceof DOMException && cause.name === 'DataCloneError') {
+      throw new PercoreError('ERR_PERCORE_NOT_CLONEABLE', `workerData cannot be copied to another thread: ${cause.message} Send plain data.`, { cause })
+    }
+    throw startError(worker, 0, cause, undefined)
+  }
+}
+
 function startError(worker: number, code: number, cause: unknown, failure: StartFailure | undefined): PercoreError {
   if (failure !== undefined) return new PercoreError(failure.code, failure.message, { cause: failure.cause })
-  const why = cause === undefined ? `it exited with code ${code}` : String(cause)
+  const why = cause !== undefined ? String(cause) : code === unsettledCode ? 'its module awaits something that never comes' : `it exited with code ${code}`
   return new PercoreError('ERR_PERCORE_WORKER_START', `worker ${worker} could not be started: ${why}.`, { cause })
 }

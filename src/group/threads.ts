@@ -3,7 +3,7 @@
  * new thread does with them. `threadSettings` runs on the group's thread and refuses bad values before anything is started;
  * `settle` runs on each worker, before it loads anything.
  */
-import type { SHARE_ENV, Worker, WorkerOptions } from 'node:worker_threads'
+import { SHARE_ENV, type Worker, type WorkerOptions } from 'node:worker_threads'
 import { PercoreError } from '../base/index.js'
 import { availableCpus, nameThread, niceMax, niceMin, pinOrder, pinThread, setNice } from '../platform/index.js'
 
@@ -87,6 +87,11 @@ export function threadSettings(options: ThreadOptions): ThreadSettings {
     if (value !== undefined && typeof value !== 'function') refuse(listener, value, 'a function that takes the bytes and the worker')
   }
   if (onThread !== undefined && typeof onThread !== 'function') refuse('onThread', onThread, 'a function that takes a thread and its worker')
+  if (env !== undefined && env !== SHARE_ENV && (typeof env !== 'object' || env === null)) refuse('env', env, 'an object of texts, or SHARE_ENV')
+  for (const [list, value] of Object.entries({ argv, execArgv })) {
+    if (value !== undefined && !(Array.isArray(value) && value.every((item) => typeof item === 'string'))) refuse(list, value, 'a list of texts')
+  }
+  checkLimits(resourceLimits ?? {})
   const cpus = cpusOf(options.pin ?? false)
   return {
     workerOptions: {
@@ -101,6 +106,14 @@ export function threadSettings(options: ThreadOptions): ThreadSettings {
     stderr,
     onThread,
     traitsOf: (worker) => ({ name, nice, cpu: cpus.length === 0 ? undefined : cpus[worker % cpus.length], named: options.name !== undefined }),
+  }
+}
+
+/** What is no size Node would pass over, or fail to start a worker for. */
+function checkLimits(limits: WorkerResourceLimits): void {
+  if (typeof limits !== 'object') refuse('resourceLimits', limits, 'an object with limits in MB')
+  for (const [name, value] of Object.entries(limits)) {
+    if (value !== undefined && !(typeof value === 'number' && value >= 0)) refuse(`resourceLimits.${name}`, value, 'a number of MB, 0 or more')
   }
 }
 
@@ -136,5 +149,5 @@ export function settle(traits: ThreadTraits, worker: number): string[] {
 }
 
 function refuse(name: string, value: unknown, wanted: string): never {
-  throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `${name} must be ${wanted}, not ${JSON.stringify(value) ?? String(value)}.`)
+  throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `${name} must be ${wanted}, not ${typeof value === 'number' ? String(value) : JSON.stringify(value) ?? String(value)}.`)
 }

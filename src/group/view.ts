@@ -37,6 +37,7 @@ let reclaiming = false
  * ```
  */
 export function view<R, S = unknown>(handler: (bytes: SharedBlock, context: Context<S>) => R): (bytes: Uint8Array | SharedBlock, context: Context<S>) => R {
+  if (typeof handler !== 'function') throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `view takes a function or an async function, not ${typeof handler}.`)
   if (/Generator/.test(Object.prototype.toString.call(handler))) {
     throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `view takes a function or an async function, and '${handler.name}' is a generator. Let it take its bytes as a copy.`)
   }

@@ -156,7 +156,7 @@ function outOfMemory(v: View, bytes: number): PercoreError {
   const { bytesTotal, bytesFree } = readStats(v)
   return new PercoreError(
     'ERR_PERCORE_OUT_OF_MEMORY',
-    `no room for a block of ${bytes} bytes: ${bytesFree} of ${bytesTotal} bytes are in no page. Free blocks, or create a larger heap.`,
+    `no room for a block of ${bytes} bytes: ${bytesFree} of ${bytesTotal} bytes are in no page. Free blocks, or ask for a larger heap (of a group: memoryBytes).`,
   )
 }
 

@@ -13,6 +13,7 @@
  * Costs the main thread two plain stores per run; the watcher wakes four times in the time that counts as a stall.
  */
 import { isMainThread, Worker } from 'node:worker_threads'
+import { PercoreError } from '../base/index.js'
 
 export const at = { beat: 0, seen: 1, length: 2, text: 16 } as const
 const textBytesMax = 16_384
@@ -60,6 +61,7 @@ export interface StallWatcher {
  * ```
  */
 export function watchStalls({ stallMs = afterMsDefault }: { readonly stallMs?: number } = {}): StallWatcher {
+  if (!(stallMs > 0)) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `stallMs must be above 0, not ${stallMs}.`)
   const buffer = new SharedArrayBuffer(at.text + textBytesMax)
   const words = new Int32Array(buffer)
   const watcher = isMainThread

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { benches } from '../../bench/index.js'
 
 interface Line {
   readonly metric: string
@@ -46,6 +47,13 @@ test('help lists the benches and exits 0', () => {
   assert.equal(code, 0)
   assert.match(stdout, /break-even +the smallest task/)
   assert.match(stdout, /paced +one task every millisecond/)
+  const columns = stdout.slice(stdout.indexOf('Benches:')).split('\n').slice(1).flatMap((line) => /^  [a-z-]+ +/.exec(line)?.[0].length ?? [])
+  assert.ok(columns.length > 10 && new Set(columns).size === 1, `one column: ${columns}`)
+})
+
+test('every subject can be named in a list', () => {
+  const commas = benches.flatMap((bench) => bench.contenders.map(({ subject }) => subject)).filter((subject) => subject.includes(','))
+  assert.deepEqual(commas, [])
 })
 
 test('a tiny group bench prints JSON lines only, for the params asked for', () => {

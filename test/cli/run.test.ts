@@ -177,6 +177,15 @@ test('a worker that dies fails the rows of its block, and with skip the run goes
   assert.equal(skipped.stdout, text(lines.slice(stats.failed)))
 })
 
+test('a worker that is ended by what a handler left behind is told of, with the reason, although no row failed', async () => {
+  const module = file('leaves.mjs', 'export const f = (row) => { if (row.n === 0) void Promise.reject(new Error("left behind")); return row }')
+  const { code, stdout, stderr } = await run(text(rows(200_000)), module)
+  assert.equal(code, 0, stderr)
+  assert.equal(stdout, text(rows(200_000)))
+  assert.match(stderr, /worker \d was ended by what a handler left behind, and replaced: Error: left behind \(.*leaves\.mjs:1:\d+\)\n/)
+  assert.match(stderr, /1 restarted/)
+})
+
 test('a missing input file is exit code 3, and the output is not touched', async () => {
   const { code, stderr } = await run('', handlers, '--handler', 'echo', '--input', 'nowhere', '--output', 'untouched')
   assert.equal(code, 3)
@@ -267,6 +276,19 @@ test('Ctrl-C works while nothing comes from standard input', async () => {
   assert.match(stderr, /interrupted after line 1: 1 row/)
 })
 
+test('Ctrl-C works while the handlers module is being loaded, and no output is made', async () => {
+  const child = percore('run', file('waits.mjs', 'console.error("loading"); await new Promise(() => setInterval(() => {}, 1000))'), '--output', 'never-made')
+  const result = ended(child)
+  await once(child.stderr, 'data')
+  child.kill('SIGTERM')
+  const killer = setTimeout(() => child.kill('SIGKILL'), 10_000)
+  const { code, stderr } = await result
+  clearTimeout(killer)
+  assert.equal(code, 130)
+  assert.match(stderr, /interrupted while the handlers module was being loaded/)
+  assert.ok(!existsSync(join(folder, 'never-made')))
+})
+
 test('a second Ctrl-C does not wait', async () => {
   const child = percore('run', handlers, '--handler', 'stuck', '--progress', 'plain')
   const result = ended(child)
@@ -306,7 +328,7 @@ test('--stats writes the summary as JSON', async () => {
 test('a stats file that cannot be written is exit code 3', async () => {
   const { code, stderr } = await run('1\n', handlers, '--handler', 'echo', '--stats', 'no/such/folder')
   assert.equal(code, 3)
-  assert.match(stderr, /cannot write no\/such\/folder/)
+  assert.match(stderr, /cannot write no\/such\/folder: there is no such file or directory\n/)
 })
 
 const usage: readonly [what: string, args: readonly string[], message: RegExp][] = [

@@ -77,6 +77,8 @@ test('a value that cannot be rebuilt fails its own call, on either side, and no 
   looped.cause = looped
   const refused = { code: 'ERR_PERCORE_NOT_CLONEABLE', message: /cannot be rebuilt/ }
   await assert.rejects(group.run('echo', [looped]), refused)
+  const nested = Array.from({ length: 2500 }).reduce<unknown>((inner) => ({ inner }), 0) // written here, and too deep for the stack of whoever reads
+  await assert.rejects(group.run('echo', nested), { code: 'ERR_PERCORE_NOT_CLONEABLE', message: /nested (too deeply|a thousand levels deep)/ })
   const returnsLoop = (): unknown => {
     const error = new Error('round')
     error.cause = error

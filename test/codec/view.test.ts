@@ -72,5 +72,6 @@ test('anything but bytes is refused, and so is a generator', async () => {
     await assert.rejects(call.call(group, 'sum', value), { code: 'ERR_PERCORE_INVALID_OPTION', message: /takes bytes where they lie/ })
   }
   assert.throws(() => view(function* crawl() {}), { code: 'ERR_PERCORE_INVALID_OPTION', message: /'crawl' is a generator/ })
+  assert.throws(() => view(3 as never), { code: 'ERR_PERCORE_INVALID_OPTION', message: /not number/ })
   await assertNothingLent()
 })

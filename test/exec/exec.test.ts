@@ -152,6 +152,9 @@ test('a full executor can still wake everyone: each live task has its place in t
 test('bad options are refused with the value', () => {
   for (const tasksMax of [0, -1, 1.5, 2 ** 20 + 1, NaN]) assert.throws(() => new Exec({ tasksMax }), code('ERR_PERCORE_INVALID_OPTION'))
   assert.throws(() => new Exec({ quantumMs: 0 }), code('ERR_PERCORE_INVALID_OPTION'))
+  for (const options of [null, 3, { maxTasks: 3 }, { stallMs: -1 }, { stallMs: NaN }, { timing: 'often' }]) {
+    assert.throws(() => new Exec(options as never), code('ERR_PERCORE_INVALID_OPTION'), JSON.stringify(options))
+  }
 })
 
 test('a turn keeps to its budget when a task spawns for ever', () => {

@@ -114,6 +114,10 @@ test('a watcher on another thread than the main one says why it cannot look', as
   await thread.terminate()
 })
 
+test('a watcher is refused a time that is none', () => {
+  for (const stallMs of [0, -1, NaN]) assert.throws(() => watchStalls({ stallMs }), { code: 'ERR_PERCORE_INVALID_OPTION', message: /stallMs must be above 0/ })
+})
+
 test('with timing each, every run is in the histogram', () => {
   const { exec, clock } = startExec({ timing: 'each' })
   for (let n = 0; n < 50; n++) exec.spawn(() => { clock.ms += n % 10 === 0 ? 10 : 0.01 })

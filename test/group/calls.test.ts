@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ExecGroup, PercoreError } from '../../src/index.js'
-import { startGroup } from './start.js'
+import { handlersUrl, startGroup } from './start.js'
 
 const code = (expected: string) => (error: unknown) => error instanceof PercoreError && error.code === expected
 
@@ -105,7 +105,7 @@ test('100 MB travel there and back', async () => {
 test('a payload that finds no room fails its call and leaves the group usable', async () => {
   await using group = await startGroup({ workers: 1, memoryBytes: 64 * 2 ** 20 })
   await assert.rejects(group.run('echo', new Uint8Array(80 * 2 ** 20)), code('ERR_PERCORE_OUT_OF_MEMORY'))
-  assert.throws(() => group.alloc(80 * 2 ** 20), code('ERR_PERCORE_OUT_OF_MEMORY'))
+  assert.throws(() => group.alloc(80 * 2 ** 20), (error: Error) => code('ERR_PERCORE_OUT_OF_MEMORY')(error) && /memoryBytes/.test(error.message))
   assert.equal(await group.run('sum', new Uint8Array(1000).fill(1)), 1000)
 })
 
@@ -210,4 +210,30 @@ test('bad options are refused by name, value and range', async () => {
     )
   }
   await assert.rejects(ExecGroup.start(''), code('ERR_PERCORE_INVALID_OPTION'))
+})
+
+const refused = (pattern: RegExp, wanted = 'ERR_PERCORE_INVALID_OPTION') => (error: Error): boolean => {
+  assert.ok(code(wanted)(error), String(error))
+  assert.match(error.message, pattern)
+  return true
+}
+
+test('options of a group that there are not, or of the wrong kind, are refused with those there are', async () => {
+  const cases: [unknown, RegExp][] = [
+    [{ worker: 2 }, /a group has no option 'worker'\. There are: workers, .*onThread/], [null, /must be an object, not null/], ['fast', /not fast/],
+    [{ idle: 'never' }, /idle must be one of auto, loop, spin, block, not never/], [{ recycle: 3 }, /recycle must be an object, not 3/], [{ recycle: { often: 1 } }, /'often'/],
+  ]
+  for (const [options, pattern] of cases) await assert.rejects(ExecGroup.start(handlersUrl, options as never), refused(pattern))
+  await assert.rejects(ExecGroup.start(handlersUrl, { workerData: () => 1 }), refused(/workerData cannot be copied/, 'ERR_PERCORE_NOT_CLONEABLE'))
+})
+
+test('options of calls that there are not, or of the wrong kind, are refused', async () => {
+  await using group = await startGroup({ workers: 1 })
+  assert.throws(() => group.map('double', [1], { width: 3 } as never), refused(/map has no option 'width'\. There are: ordered, concurrency/))
+  assert.throws(() => group.map('double', [1], null as never), refused(/must be an object, not null/))
+  assert.throws(() => group.map('double', [1], { ordered: 1 as never }), refused(/ordered must be true or false, not 1/))
+  assert.throws(() => group.map('double', 5 as never), refused(/can be iterated, not number/))
+  assert.throws(() => group.stream('double', 1, null as never), refused(/must be an object, not null/))
+  assert.throws(() => group.runSync('double', 1, null as never), refused(/must be an object, not null/))
+  await assert.rejects(group.run('double', 1, { retry: { times: 1, pauseMs: 5 } as never }), refused(/retry has no option 'pauseMs'\. There are: times, delayMs, when/))
 })

@@ -184,7 +184,7 @@ test('bad options of size and age are refused by name', async () => {
     [{ idleTimeoutMs: 0 }, /idleTimeoutMs .*0/],
     [{ recycle: { tasks: 0 } }, /recycle\.tasks .*0/],
     [{ recycle: { heapBytes: 1000 } }, /recycle\.heapBytes .*1000/],
-    [{ recycle: { task: 1 } as object }, /recycle has no 'task'/],
+    [{ recycle: { task: 1 } as object }, /recycle has no option 'task'/],
   ]
   for (const [options, expected] of refused) {
     await assert.rejects(startGroup(options.workers === undefined ? { workers: undefined as unknown as number, ...options } : options), (error: Error) => {

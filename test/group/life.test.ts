@@ -78,6 +78,10 @@ test('a module that is missing or empty fails start and says why', async () => {
   await assert.rejects(ExecGroup.start(await moduleWith('export const answer = 42')), (error: Error) => code('ERR_PERCORE_HANDLERS_LOAD')(error) && /0 handlers/.test(error.message))
 })
 
+test('a module that awaits something that never comes fails start and says so', async () => {
+  await assert.rejects(ExecGroup.start(await moduleWith('await new Promise(() => {}); export const f = () => 1'), { workers: 1 }), (error: Error) => code('ERR_PERCORE_WORKER_START')(error) && /awaits something that never comes/.test(error.message))
+})
+
 test('named exports and default exports are both handlers', async () => {
   await using named = await ExecGroup.start(await moduleWith('export const inc = (n) => n + 1; export const limit = 3'), { workers: 1 })
   assert.deepEqual(named.handlers, ['inc'])

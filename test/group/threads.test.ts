@@ -109,6 +109,11 @@ test('bad options of threads are refused by name and value', async () => {
     [{ pin: [] }, /pin .*\[\]/],
     [{ pin: [-1] }, /pin .*-1/],
     [{ pin: 1 as unknown as boolean }, /pin .*1/],
+    [{ env: 3 as never }, /env .*3/],
+    [{ argv: 3 as never }, /argv .*3/],
+    [{ execArgv: [3 as never] }, /execArgv .*\[3\]/],
+    [{ resourceLimits: { maxOldGenerationSizeMb: -1 } }, /resourceLimits\.maxOldGenerationSizeMb .*-1/],
+    [{ resourceLimits: { stackSizeMb: Number.NaN } }, /stackSizeMb .*NaN/],
     [{ stdout: 'inherit' as unknown as () => void }, /stdout .*"inherit"/],
     [{ workers: 'logical' as unknown as number }, /workers .*logical/],
   ]
