@@ -72,6 +72,11 @@ function admit(lines: WaitingLines, credits: number[]): [worker: number, number:
   return admitted
 }
 
+/** What each worker is given is in order; it is nobody's business which of two workers was given something first. */
+function byWorker(admitted: readonly [worker: number, number: number][]): number[][] {
+  return [0, 1].map((wanted) => admitted.filter(([worker]) => worker === wanted).map(([, number]) => number))
+}
+
 function nobody(): void {}
 
 test('calls are let in as they came, with options or without, of either priority, for any worker or for one', () => {
@@ -87,14 +92,14 @@ test('calls are let in as they came, with options or without, of either priority
             push(lines, waiting)
             model.list.push(waiting)
           }
-        } else if (step.do === 'admit') assert.deepEqual(admit(lines, [...step.credits]), model.admit([...step.credits]))
+        } else if (step.do === 'admit') assert.deepEqual(byWorker(admit(lines, [...step.credits])), byWorker(model.admit([...step.credits])))
         else if (step.do === 'drop') assert.equal((lines.removeOldest() as Call | undefined)?.value, model.drop())
         else assert.deepEqual(lines.takeAll().map((call) => call.value), model.list.splice(0).map((each) => each.number))
         assert.equal(lines.length, model.list.length)
         assert.equal(lines.limited, model.list.filter((each) => each.kind !== 'exempt').length)
       }
     }),
-    { numRuns: 500 },
+    { numRuns: 1000 },
   )
 })
 
