@@ -227,8 +227,8 @@ function key(of?: (value: never) => string | number | undefined): Placement {
 
 /** A key as it may be, or ERR_PERCORE_INVALID_OPTION. */
 export function checkKey(value: unknown): string | number {
-  if (typeof value === 'string' || typeof value === 'number') return value
-  const what = typeof value === 'bigint' || typeof value === 'boolean' ? String(value) : typeof value
+  if (typeof value === 'string' || (typeof value === 'number' && !Number.isNaN(value))) return value
+  const what = typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean' ? String(value) : typeof value
   throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `a key must be a string or a number, not ${what}. Make one of it, for example with String().`)
 }
 

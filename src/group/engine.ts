@@ -66,7 +66,7 @@ export class Engine {
   /** Why a call of that name is refused: the group was closed, or has no such handler. */
   refusal(name: string): PercoreError {
     if (this.closed) return closedError('the group was closed')
-    return new PercoreError('ERR_PERCORE_NO_SUCH_HANDLER', `no handler is named '${name}'. There are: ${this.names.join(', ')}.`)
+    return new PercoreError('ERR_PERCORE_NO_SUCH_HANDLER', `no handler is named '${String(name)}'. There are: ${this.names.join(', ')}.`)
   }
 
   close(): Promise<void> {

@@ -154,6 +154,8 @@ export type HandlerValue<F> = HandlerArguments<F>[0]
  * its own: each worker loads that module once, so what stands beside the handlers is prepared once per worker. What must be awaited or
  * given back belongs into {@link WorkerHooks}. Any thread; it returns the handlers it is given. (The examples of percore's other doc comments use this module.)
  *
+ * @throws PercoreError ERR_PERCORE_INVALID_OPTION for a handler that is no function
+ *
  * @example
  * ```ts
  * // handlers.ts
@@ -173,6 +175,9 @@ export function defineHandlers<H extends { readonly [name: string]: (value: neve
   handlers: H,
   hooks?: WorkerHooks<S>,
 ): H {
+  for (const [name, handler] of Object.entries(handlers)) {
+    if (typeof handler !== 'function') throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `the handler '${name}' must be a function, not ${handler === null ? 'null' : typeof handler}.`)
+  }
   if (hooks !== undefined) Object.defineProperty(handlers, hooksKey, { value: hooks })
   return handlers
 }

@@ -381,7 +381,7 @@ export function createLoop(parts: LoopParts): Loop {
   }
 
   /** Between two tasks of a batch that takes its time. */
-  function breathe(): void {
+  function giveWay(): void {
     if (outbox.pending(out) !== 0) publish()
     if (hasHigh) runHigh(Infinity)
   }
@@ -416,7 +416,7 @@ export function createLoop(parts: LoopParts): Loop {
     const cost = costUs[handler]
     us[spentUs] += cost + overheadUs
     us[unpublishedUs] += cost
-    if (us[unpublishedUs] > publishAfterUs) breathe()
+    if (us[unpublishedUs] > publishAfterUs) giveWay()
   }
 
   /** The entries of a descriptor, from the first that was not started, as far as the budget goes. */

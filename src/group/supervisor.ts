@@ -348,7 +348,7 @@ function closedError(): PercoreError {
 
 function diedError(worker: number, code: number, cause: unknown): PercoreError {
   const why = cause === undefined ? `process.exit(${code})` : String(cause)
-  return new PercoreError('ERR_PERCORE_WORKER_DIED', `worker ${worker} ended while it ran this task: ${why}. It is replaced; tasks behind are not affected.`, {
+  return new PercoreError('ERR_PERCORE_WORKER_DIED', `worker ${worker} ended: ${why}. What it was running fails; its successor runs what was behind.`, {
     cause,
   })
 }

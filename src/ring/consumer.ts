@@ -68,6 +68,8 @@ export abstract class RingConsumer extends RingEnd {
   /**
    * Takes the first `count` of the records of `peek`, and gives their slots back. True when they are yours; false only with an
    * `MpmcRing`, when another consumer was faster: what you have read is then not yours, and perhaps torn.
+   *
+   * @throws PercoreError ERR_PERCORE_INVALID_OPTION for more than there are
    */
   abstract release(count?: number): boolean
 

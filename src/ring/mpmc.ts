@@ -19,11 +19,10 @@
  * The head could move by 2^32 between C1 and C2 and look unmoved; at 100 M records/s that is a reader who stands still for 43 s, and for
  * exactly so long. Order holds for each producer. Alternatives and their figures: docs/design/060-rings.md.
  */
-import { invariant, shared, type Words } from '../base/index.js'
+import { shared, type Words } from '../base/index.js'
 import { looksInVain, RingConsumer } from './consumer.js'
-import { laneWordsOf, layOut, lowestBit, maskWords, type RingHandle, type RingLayout, type RingOptions } from './ring-layout.js'
+import { laneWordsOf, layOut, lowestBit, maskWords, type RingHandle, type RingLayout, type RingOptions, shapeOf, tooManyReleased } from './ring-layout.js'
 import { bytesOf, Ring } from './ring.js'
-import { shapeOf } from './spsc.js'
 
 const { tail: tailOf, head: headOf, slots: slotsOf } = laneWordsOf
 
@@ -129,7 +128,7 @@ export class MpmcConsumer extends RingConsumer {
   }
 
   override release(count = 1): boolean {
-    if (((this.#tailSeen - this.head) | 0) < count) invariant(false, `${count} records released, and not as many peeked at`)
+    if (!(count >= 0) || ((this.#tailSeen - this.head) | 0) < count) throw tooManyReleased(count)
     const was = shared.compareExchange(this.i32, this.#laneAt + headOf, this.head, (this.head + count) | 0) // C2
     if (was !== this.head) {
       this.head = was

@@ -18,9 +18,8 @@
  */
 import { invariant, shared, type Words } from '../base/index.js'
 import { looksInVain, RingConsumer } from './consumer.js'
-import { laneAt, laneWordsOf, layOut, lowestBit, maskWords, type RingHandle, type RingLayout, type RingOptions } from './ring-layout.js'
+import { laneAt, laneWordsOf, layOut, lowestBit, maskWords, type RingHandle, type RingLayout, type RingOptions, shapeOf, tooManyReleased } from './ring-layout.js'
 import { bytesOf, Ring } from './ring.js'
-import { shapeOf } from './spsc.js'
 
 const { tail: tailOf, head: headOf, slots: slotsOf } = laneWordsOf
 
@@ -120,9 +119,10 @@ export class MpscConsumer extends RingConsumer {
   }
 
   override release(count = 1): boolean {
-    this.head = (this.head + count) | 0
-    const left = (this.#tailSeen - this.head) | 0
-    if (left < 0) invariant(false, `${count} records released, and not as many peeked at`)
+    const head = (this.head + count) | 0
+    const left = (this.#tailSeen - head) | 0
+    if (!(count >= 0) || left < 0) throw tooManyReleased(count)
+    this.head = head
     shared.store(this.i32, this.#laneAt + headOf, this.head) // C2
     this.tellProducer(this.#lane, count, left)
     return true

@@ -14,7 +14,7 @@
  *    P4: load head, when it looks full      ◀─     C2: store or compare-exchange head (gives the slots back), ring the lane's bell
  * ```
  */
-import { invariant, shared, type Words } from '../base/index.js'
+import { shared, type Words } from '../base/index.js'
 import { bad, laneAt, laneWordsOf, type RingLayout, slotMaskOf } from './ring-layout.js'
 import { type Bell, itemsBell, RingEnd, roomBell } from './ring-end.js'
 
@@ -91,10 +91,15 @@ export class RingProducer extends RingEnd {
     return count - n < toEnd ? count - n : toEnd
   }
 
-  /** Makes the first `count` of the claimed records visible, completely written by now. Two or three atomics, however many records. */
+  /**
+   * Makes the first `count` of the claimed records visible, completely written by now. Two or three atomics, however many records.
+   *
+   * @throws PercoreError ERR_PERCORE_INVALID_OPTION for more than the ring has room for
+   */
   publish(count = 1): void {
-    this.#tail = (this.#tail + count) | 0
-    if (((this.#tail - this.#headSeen) | 0) > this.capacity) invariant(false, `${count} records published, and not as many claimed`)
+    const tail = (this.#tail + count) | 0
+    if (!(count >= 0) || ((tail - this.#headSeen) | 0) > this.capacity) throw bad(`${count} records cannot be published: publish at most as many as claim() returned`)
+    this.#tail = tail
     shared.store(this.i32, this.#tailAt, this.#tail) // P1
     if (this.#readyAt >= 0) {
       const known = this.#announce()

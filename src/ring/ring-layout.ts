@@ -100,8 +100,21 @@ export function checkShape(shape: Shape, highWater: number): number {
   return words
 }
 
+/** What options a ring of each kind has. */
+const optionNames = ['capacity', 'recordWords', 'highWater', 'buffer', 'byteOffset'] as const
+const namesOf = { spsc: optionNames, mpsc: [...optionNames, 'producers'], mpmc: [...optionNames, 'producers', 'consumers'] } as const
+
+/** Capacity and record size, and nothing else that options may hold. */
+export function shapeOf(options: RingOptions): { readonly capacity: number, readonly recordWords: number } {
+  if (typeof options !== 'object' || options === null) throw bad(`a ring needs an object with capacity and recordWords, not ${String(options)}`)
+  const { capacity, recordWords } = options
+  return { capacity, recordWords }
+}
+
 /** Makes a ring of this kind and shape in its region, or in a fresh buffer. */
 export function layOut(kind: RingKind, shape: Shape, options: RingOptions): RingHandle {
+  const names: readonly string[] = namesOf[kind]
+  for (const name of Object.keys(options)) if (!names.includes(name)) throw bad(`a ring of kind ${kind} has no option '${name}'. There are: ${names.join(', ')}.`)
   const { highWater = shape.capacity, byteOffset = 0 } = options
   const bytes = 4 * checkShape(shape, highWater)
   const buffer = options.buffer ?? reserve(bytes + byteOffset)
@@ -123,7 +136,9 @@ export function layOut(kind: RingKind, shape: Shape, options: RingOptions): Ring
 }
 
 /** Reads what `layOut` wrote. */
-export function readLayout(kind: RingKind, { buffer, byteOffset }: RingHandle): RingLayout {
+export function readLayout(kind: RingKind, handle: RingHandle): RingLayout {
+  if (typeof handle !== 'object' || handle === null) throw bad(`attach takes the handle of a ring, not ${String(handle)}`)
+  const { buffer, byteOffset } = handle
   checkRegion(buffer, byteOffset, 4 * fixed.consumers)
   const i32 = new Int32Array(buffer, byteOffset, line)
   const found = shared.load(i32, head.magic) === magic ? kinds[i32[head.kind]] : undefined
@@ -161,6 +176,10 @@ function checkRegion(buffer: SharedArrayBuffer, byteOffset: number, bytes: numbe
 function whole(what: string, value: number, min: number, max: number, unit: string): void {
   if (Number.isSafeInteger(value) && value >= min && value <= max) return
   throw bad(`${what} must be a whole number from ${min} to ${max} ${unit}, not ${value}`)
+}
+
+export function tooManyReleased(count: number): PercoreError {
+  return bad(`${count} records cannot be released: release at most as many as peek() returned`)
 }
 
 export function bad(message: string): PercoreError {

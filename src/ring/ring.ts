@@ -39,9 +39,10 @@ export abstract class Ring {
   protected readonly words: Words
   protected readonly layout: RingLayout
 
-  protected constructor(kind: RingKind, { buffer, byteOffset }: RingHandle) {
+  protected constructor(kind: RingKind, handle: RingHandle) {
+    this.layout = readLayout(kind, handle)
+    const { buffer, byteOffset } = handle
     this.handle = { buffer, byteOffset }
-    this.layout = readLayout(kind, this.handle)
     this.words = wordsOf(buffer)
     this.capacity = this.layout.capacity
     this.recordWords = this.layout.recordWords

@@ -7,7 +7,7 @@
  */
 import { invariant, shared, type Words } from '../base/index.js'
 import { RingConsumer } from './consumer.js'
-import { laneAt, laneWordsOf, layOut, type RingHandle, type RingLayout, type RingOptions } from './ring-layout.js'
+import { laneAt, laneWordsOf, layOut, type RingHandle, type RingLayout, type RingOptions, shapeOf, tooManyReleased } from './ring-layout.js'
 import { bytesOf, Ring } from './ring.js'
 
 const { tail: tailOf, head: headOf } = laneWordsOf
@@ -67,11 +67,6 @@ export class SpscRing extends Ring {
   }
 }
 
-/** Capacity and record size, and nothing else that options may hold. */
-export function shapeOf({ capacity, recordWords }: RingOptions): { readonly capacity: number, readonly recordWords: number } {
-  return { capacity, recordWords }
-}
-
 export class SpscConsumer extends RingConsumer {
   readonly #tailAt: number
   readonly #headAt: number
@@ -92,9 +87,10 @@ export class SpscConsumer extends RingConsumer {
   }
 
   override release(count = 1): boolean {
-    this.head = (this.head + count) | 0
-    const left = (this.#tailSeen - this.head) | 0
-    if (left < 0) invariant(false, `${count} records released, and not as many peeked at`)
+    const head = (this.head + count) | 0
+    const left = (this.#tailSeen - head) | 0
+    if (!(count >= 0) || left < 0) throw tooManyReleased(count)
+    this.head = head
     shared.store(this.i32, this.#headAt, this.head) // C2
     this.tellProducer(0, count, left)
     return true

@@ -30,7 +30,9 @@ export async function loadHandler(moduleUrl: string, name: string | undefined): 
 
 function reason(error: unknown): string {
   const { code, stack } = error as { code?: unknown, stack?: string }
-  if (code === 'ERR_MODULE_NOT_FOUND' || code === 'ERR_UNSUPPORTED_DIR_IMPORT') return (error as Error).message
+  if (code === 'ERR_MODULE_NOT_FOUND' || code === 'ERR_UNSUPPORTED_DIR_IMPORT') {
+    return (error as Error).message.replace(` imported from ${fileURLToPath(import.meta.url)}`, '') // of whom nobody has heard
+  }
   if (code === 'ERR_UNKNOWN_FILE_EXTENSION') {
     return `Node ${process.versions.node} cannot load this kind of file. Compile TypeScript to .js first, or use Node 22.18 or later.`
   }

@@ -113,6 +113,7 @@ test('an unknown handler names those there are', async () => {
   await using group = await startGroup({ workers: 1 })
   const unknown = 'dubble' as 'double'
   await assert.rejects(group.run(unknown, 1), (error: Error) => code('ERR_PERCORE_NO_SUCH_HANDLER')(error) && /'dubble'.*double, echo/.test(error.message))
+  await assert.rejects(group.run(Symbol('dubble') as never, 1 as never), (error: Error) => code('ERR_PERCORE_NO_SUCH_HANDLER')(error) && /Symbol\(dubble\)/.test(error.message))
   assert.throws(() => group.push(unknown, 1), code('ERR_PERCORE_NO_SUCH_HANDLER'))
   assert.throws(() => group.map(unknown, [1]), code('ERR_PERCORE_NO_SUCH_HANDLER'))
 })

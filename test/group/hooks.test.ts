@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ExecGroup, PercoreError } from '../../src/index.js'
+import { defineHandlers, ExecGroup, PercoreError } from '../../src/index.js'
 import { moduleWith, program } from './start.js'
 
 const index = JSON.stringify(new URL('../../src/index.js', import.meta.url).href)
@@ -9,6 +9,13 @@ const failsToLoad = (expected: RegExp) => (error: unknown): boolean => {
   assert.match(error.message, expected)
   return true
 }
+
+test('handlers that are no functions are refused where they are defined', () => {
+  for (const [handler, what] of [[3, 'number'], [null, 'null'], [{}, 'object']]) {
+    const refused = { code: 'ERR_PERCORE_INVALID_OPTION', message: `the handler 'double' must be a function, not ${String(what)}.` }
+    assert.throws(() => defineHandlers({ double: handler as never }), refused)
+  }
+})
 
 test('init is awaited before the first task, and dispose gets what it made after the last', async () => {
   const said: string[] = []

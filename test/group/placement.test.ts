@@ -140,7 +140,7 @@ test('bad options of a call are refused by name and value', async () => {
   await using group = await startGroup({ workers: 2 })
   const refused = code('ERR_PERCORE_INVALID_OPTION')
   const bad: [object | null | string, string][] = [
-    [{ worker: 2 }, '2'], [{ worker: -1 }, '-1'], [{ worker: 0.5 }, '0.5'], [{ worker: '1' }, 'worker'], [{ key: {} }, 'object'], [{ key: null }, 'key'],
+    [{ worker: 2 }, '2'], [{ worker: -1 }, '-1'], [{ worker: 0.5 }, '0.5'], [{ worker: '1' }, 'worker'], [{ key: {} }, 'object'], [{ key: Number.NaN }, 'not NaN'], [{ key: null }, 'key'],
     [{ key: 1n }, '1'], [{ key: 'a', worker: 1 }, 'both'], [{ wroker: 1 }, "'wroker'"], [null, 'null'], ['fast', 'fast'],
   ]
   for (const [options, named] of bad) {

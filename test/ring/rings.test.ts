@@ -218,6 +218,12 @@ for (const kind of kinds) void describe(`a ring of kind ${kind.name}`, () => {
     wrong({ buffer: new SharedArrayBuffer(64) }, /does not fit into a buffer of 64/)
     wrong({ buffer: new ArrayBuffer(100_000) }, /SharedArrayBuffer/)
     wrong({ capacity: 2 ** 30, recordWords: 16 }, /too large: at most 8 GiB/)
+    wrong({ lanes: 2 }, /has no option 'lanes'. There are: capacity, recordWords/)
+    for (const nothing of [undefined, null, 3]) {
+      const refused = { code: 'ERR_PERCORE_INVALID_OPTION', message: /not (undefined|null|3)/ }
+      assert.throws(() => kind.create(nothing as never), refused)
+      assert.throws(() => kind.attach(nothing as never), refused)
+    }
   })
 
   test('is not found where it is not, nor taken for another kind', () => {
@@ -242,14 +248,15 @@ for (const kind of kinds) void describe(`a ring of kind ${kind.name}`, () => {
     assert.equal(producer.depth(), 0)
   })
 
-  test('stops a thread that publishes or releases what it has not', () => {
-    const broken = { code: 'ERR_PERCORE_INVARIANT' }
-    assert.throws(() => open(kind, 2).producer.publish(3), broken)
-    assert.throws(() => open(kind, 2).consumer.release(), broken)
+  test('refuses to publish or release what there is not, and goes on as if nothing had been asked', () => {
+    const refused = { code: 'ERR_PERCORE_INVALID_OPTION', message: /^(3|2|1|-1|NaN) records cannot be (published: publish|released: release) at most as many/ }
     const { producer, consumer } = open(kind, 2)
+    for (const count of [3, -1, Number.NaN]) assert.throws(() => producer.publish(count), refused)
+    assert.throws(() => consumer.release(), refused)
     producer.push([1])
     consumer.peek(2)
-    assert.throws(() => consumer.release(2), broken)
+    for (const count of [2, -1, Number.NaN]) assert.throws(() => consumer.release(count), refused)
+    assert.deepEqual([producer.depth(), consumer.i32[consumer.slot()], consumer.release(), producer.depth()], [1, 1, true, 0])
   })
 
   test('costs a handful of atomics for a batch on either side, however many records', () => {
