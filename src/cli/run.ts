@@ -187,6 +187,7 @@ async function runRows(
 
   const seconds = (performance.now() - startedAt) / 1000
   const idle = idleMs(group)
+  if (group.stats().inFlight === 0) await Promise.allSettled(Array.from({ length: options.workers }, (_, worker) => group.run('rest', undefined, { worker })))
   const workers = group.stats().workers.map(({ restarts }, worker) => (
     { utilisation: Math.max(0, 1 - ((idle[worker] ?? 0) - (atStart[worker] ?? 0)) / 1000 / seconds), restarts }))
   const exitCode = exitCodeOfEnd(end)

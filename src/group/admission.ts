@@ -25,7 +25,20 @@ import type { Reject, Resolve, TaskSlab } from './slab.js'
 import type { Submission } from './submission.js'
 import { type Gate, WaitingLines } from './waiting.js'
 
-export interface AdmissionParts {
+/** What a group is told about whom to let in. */
+export interface AdmissionRules {
+  readonly balancer: Balancer | Placement
+  /** The handlers' names by number. */
+  readonly names: () => readonly string[]
+  readonly depth: number
+  readonly maxQueue: number
+  readonly whenFull: WhenFull
+  readonly highWater: number
+  readonly lowWater: number
+  readonly events: PressureEvents
+}
+
+export interface AdmissionParts extends AdmissionRules {
   readonly i32: Int32Array
   /** Where the tasks' words begin. */
   readonly taskWordsAt: number
@@ -39,15 +52,6 @@ export interface AdmissionParts {
   readonly written: (lane: number) => number
   /** Lane w is that to worker w, lane w + `highLanes` that of high priority. */
   readonly highLanes: number
-  readonly balancer: Balancer | Placement
-  /** The handlers' names by number. */
-  readonly names: () => readonly string[]
-  readonly depth: number
-  readonly maxQueue: number
-  readonly whenFull: WhenFull
-  readonly highWater: number
-  readonly lowWater: number
-  readonly events: PressureEvents
 }
 
 /** See `Admission.call`. */

@@ -6,8 +6,8 @@
  * completion ever finds its lane full, and no worker ever blocks on a completion.
  *
  * ```
- *  call ─ admission.ts ─────────▶ submission.ts ─ encode into the lane ─┬─ 8 pending  ─▶ publish, and ring at the first of the turn
- *                                                                     └─ end of turn ─▶ publish and ring     (one microtask for all)
+ *  call ─ admission.ts ─────────▶ submission.ts ─ encode into the lane ─┬─ 10 pending ─▶ publish, and ring at the first of the turn
+ *                                                                       └─ end of turn ─▶ publish and ring     (one microtask for all)
  *  poller ─ completion.ts ─ drain ≤ 1024 completions a turn ─▶ settle, return credits ─▶ admit who waits
  * ```
  */
@@ -15,14 +15,12 @@ import { PercoreError, shared } from '../base/index.js'
 import type { Codec } from '../codec/index.js'
 import type { SharedHeap } from '../memory/index.js'
 import { backlog, LaneConsumer, LaneProducer, laneReaders, type LaneWriters, laneWriters, partOf, recoverProduced, Sleeper, startedOf } from '../ring/index.js'
-import { Admission } from './admission.js'
-import type { Balancer, Placement } from './balance.js'
+import { Admission, type AdmissionRules } from './admission.js'
 import { type Call, fail } from './call.js'
 import { type Completion, createCompletion } from './completion.js'
 import { type Fabric, laneAt, slotAt, slotLayout, stampsAt, tasksMax, taskWordsAt, type Way } from './fabric.js'
 import { count, Ledger } from './ledger.js'
 import { Poller } from './poller.js'
-import type { PressureEvents, WhenFull } from './pressure.js'
 import { nestedCapacity } from './nested.js'
 import { entriesMax, hasStarted, recoverTasks } from './packed.js'
 import { reportCapacity, Reports } from './reports.js'
@@ -43,20 +41,11 @@ export interface Threads {
   hold(alive: boolean): void
 }
 
-export interface DispatcherParts {
+export interface DispatcherParts extends AdmissionRules {
   readonly fabric: Fabric
   readonly heap: SharedHeap
   readonly codec: Codec
   readonly threads: Threads
-  readonly balancer: Balancer | Placement
-  /** The handlers' names by number. */
-  readonly names: () => readonly string[]
-  readonly depth: number
-  readonly maxQueue: number
-  readonly whenFull: WhenFull
-  readonly highWater: number
-  readonly lowWater: number
-  readonly events: PressureEvents
   /** Cores that this thread and the workers share. */
   readonly cores: number
   /** How many of the fabric's workers are given tasks at first. */

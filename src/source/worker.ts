@@ -52,6 +52,11 @@ export function block(input: SharedBlock, context: Context): SharedBlock | Promi
   })
 }
 
+/** Resolves after a turn of the event loop: a rejection that nobody handles has ended this thread by then. */
+export function rest(): Promise<void> {
+  return new Promise((resolve) => { setImmediate(resolve) })
+}
+
 async function load(own: Context): Promise<Ready> {
   const job = own.workerData as WorkerJob
   const format = formats[job.format]

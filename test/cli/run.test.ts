@@ -186,6 +186,16 @@ test('a worker that is ended by what a handler left behind is told of, with the 
   assert.match(stderr, /1 restarted/)
 })
 
+test('what the handler of the very last rows left behind is told, too', async () => {
+  const module = file('leaves-last.mjs', 'export const f = (row) => { if (row.n === 3) void Promise.reject(new Error("left behind")); return row }')
+  for (let again = 0; again < 5; again++) {
+    const { code, stdout, stderr } = await run(text(rows(4)), module)
+    assert.equal(code, 0, stderr)
+    assert.equal(stdout, text(rows(4)))
+    assert.match(stderr, /ended by what a handler left behind, and replaced: Error: left behind[^]*1 restarted/)
+  }
+})
+
 test('a missing input file is exit code 3, and the output is not touched', async () => {
   const { code, stderr } = await run('', handlers, '--handler', 'echo', '--input', 'nowhere', '--output', 'untouched')
   assert.equal(code, 3)
