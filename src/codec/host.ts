@@ -54,7 +54,11 @@ let isShown = false
 export function unclearedBytes(length: number): Uint8Array {
   if (!isShown) {
     isShown = true
-    host.Buffer?.allocUnsafeSlow?.(shownBytes) // garbage at once
+    try {
+      host.Buffer?.allocUnsafeSlow?.(shownBytes) // garbage at once
+    } catch {
+      // No room for it in this process's address space: then all stays as it was.
+    }
   }
   const bytes = host.Buffer?.allocUnsafeSlow?.(length)
   return bytes?.buffer.byteLength === length ? new Uint8Array(bytes.buffer) : new Uint8Array(length)
