@@ -40,7 +40,7 @@ function isForeignGenerator(value: object): boolean {
   return (value as { readonly [Symbol.toStringTag]?: unknown })[Symbol.toStringTag] === 'Generator'
 }
 
-const { coroutine, queued, cancelled, extra, timed, state: stated } = flag
+const { coroutine, queued, cancelled, extra, promise, timed, state: stated } = flag
 const plain = 0
 /** A coroutine whose turn it is, and nothing else. */
 const suspended = coroutine | queued
@@ -184,10 +184,17 @@ export function createRunner(core: Core): Runner {
         }
       } catch (error) {
         running.slot = -1
-        core.fail(ring[(group.head - 1) & mask], error)
+        fail(ring[(group.head - 1) & mask], error)
       }
     }
     return (group.head - from) | 0
+  }
+
+  /** That something else than a function was spawned is found here, where it costs nothing. */
+  const fail = (slot: number, error: unknown): void => {
+    const fn = calls[2 * slot]
+    if ((flags[slot] & (coroutine | promise)) !== 0 || typeof fn === 'function') return core.fail(slot, error)
+    core.fail(slot, new PercoreError('ERR_PERCORE_INVALID_OPTION', `a task must be a function, not ${fn === null ? 'null' : typeof fn}. Spawn a function, and pass its argument behind it.`))
   }
 
   const runOther = (slot: number, group: ReadyGroup): void => {

@@ -111,6 +111,22 @@ test('an error of one task goes to onError and harms no other', () => {
   assert.equal(exec.tasks, 0)
 })
 
+test('what is no function is told when its turn comes, and harms no other', () => {
+  const errors: { readonly code: string, readonly message: string }[] = []
+  const done: number[] = []
+  const exec = new Exec({ onError: (error) => errors.push(error as PercoreError) })
+  exec.spawn(3 as never)
+  exec.spawn((n: number) => done.push(n), 1)
+  exec.spawnWith(16, null as never, 2)
+  exec.spawn((n: number) => done.push(n), 3)
+  exec.runUntilIdle()
+  assert.deepEqual(done, [1, 3])
+  assert.deepEqual(errors.map(({ code, message }) => [code, message.replace(/\..*/, '')]), [
+    ['ERR_PERCORE_INVALID_OPTION', 'a task must be a function, not number'],
+    ['ERR_PERCORE_INVALID_OPTION', 'a task must be a function, not null'],
+  ])
+})
+
 test('a slot is reused at once, under another number', () => {
   const { exec } = startExec({ tasksMax: 1 })
   const seen = new Set<Task>()
