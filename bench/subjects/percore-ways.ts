@@ -1,6 +1,6 @@
 /**
- * The other ways into percore's group, beside one promise per task: callbacks, many values at a time, and blocks of shared memory that change
- * hands instead of being copied. Main thread of a measuring child.
+ * The other ways into percore's group, beside one promise per task: callbacks, many values at a time, a handler that reads bytes where they lie, and
+ * blocks of shared memory that change hands instead of being copied. Main thread of a measuring child.
  *
  * The invariant: each does the same echo of the same values as everybody else, and has `checked` look at what comes back.
  */
@@ -10,7 +10,7 @@ import type { Contender } from '../harness/contract.js'
 import { handlersUrl, type Pool, type PoolOptions } from './pool.js'
 
 /** How tasks are handed over, in the param `by`. */
-export type Way = 'call' | 'runMany' | 'SharedBlock'
+export type Way = 'call' | 'runMany' | 'view' | 'SharedBlock'
 
 /** A way with the payloads it is meant for. */
 export interface WayContender extends Contender {
@@ -18,7 +18,7 @@ export interface WayContender extends Contender {
 }
 
 /** All of them. */
-export const ways: readonly WayContender[] = [way('call', ['num', 'json']), way('runMany', ['num', 'json']), way('SharedBlock', ['u8_64k'])]
+export const ways: readonly WayContender[] = [way('call', ['num', 'json']), way('runMany', ['num', 'json']), way('view', ['u8_1k', 'u8_64k']), way('SharedBlock', ['u8_64k'])]
 
 /** A started group behind one of the ways. */
 export interface WayPool {
@@ -31,12 +31,14 @@ export interface WayPool {
   readonly values: readonly unknown[]
 }
 
+const viewHandlersUrl = new URL('../view-handlers.js', import.meta.url)
+
 /** A batch of `runMany`; several are in flight at a time. */
 const batchMax = 1024
 
 /** Starts a group and makes `values` ready for that way. */
 export async function startWay(by: Way, { workers, inFlight }: PoolOptions, values: readonly unknown[]): Promise<WayPool> {
-  const group = await ExecGroup.start<typeof handlers>(handlersUrl, { workers, depth: Math.max(1024, inFlight) })
+  const group = await ExecGroup.start<typeof handlers>(by === 'view' ? viewHandlersUrl : handlersUrl, { workers, depth: Math.max(1024, inFlight) })
   const close = (): Promise<void> => group.close()
   const run = (value: unknown): Promise<unknown> => group.run('echo', value)
   switch (by) {
@@ -53,6 +55,7 @@ export async function startWay(by: Way, { workers, inFlight }: PoolOptions, valu
       const checked = async (value: unknown): Promise<unknown> => (await many([value, value]))[1]
       return { pool: { run: many, close }, checked: { run: checked, close }, tasksPerRun: size, values: batches }
     }
+    case 'view': return { pool: { run, close }, checked: { run, close }, tasksPerRun: 1, values }
     case 'SharedBlock': {
       const blockOf = (bytes: Uint8Array): SharedBlock => {
         const block = group.alloc(bytes.length)

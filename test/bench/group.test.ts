@@ -33,7 +33,7 @@ test('a burst looks at every result', async () => {
 test('the whole group bench has the other ways, a busy process and a burst; a quick one has not', () => {
   const cells = group.plan({ quick: false })
   const by = cells.flatMap(({ contenders }) => contenders.map(({ params }) => params?.['by']))
-  assert.deepEqual([...new Set(by)], [undefined, 'call', 'runMany', 'SharedBlock'])
+  assert.deepEqual([...new Set(by)], [undefined, 'call', 'runMany', 'view', 'SharedBlock'])
   assert.ok(cells.some(({ params }) => params['beside'] === 'busy process'))
   assert.deepEqual(cells.filter(({ params }) => params['at_once'] === 100_000).map(({ params }) => params['workers']), [2])
   assert.deepEqual(group.plan({ quick: true }).map(({ contenders }) => contenders.length), [3, 3])
@@ -50,7 +50,7 @@ test('percore is measured in every way through the harness', async () => {
   }
   const { results, failures } = await runBench(small, { choice: { quick: true } })
   assert.deepEqual(failures, [])
-  assert.equal(results.filter(({ metric, values }) => metric === 'tasks_per_s' && values.every((value) => value > 0)).length, 4)
+  assert.equal(results.filter(({ metric, values }) => metric === 'tasks_per_s' && values.every((value) => value > 0)).length, 5)
   assert.ok(results.some(({ metric }) => metric === 'elapsed_ms'))
 })
 
