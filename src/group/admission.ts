@@ -102,16 +102,16 @@ export class Admission {
     const slab = this.#slab
     return (handler, value, resolve, reject, spec) => {
       if (waiting.length === 0 && !isEncoding()) {
-        const worker = balancer !== undefined ? balancer.pick(load) : this.#tryChoose(handler, value)
-        if (credits[worker] > 0) {
-          try {
+        try {
+          const worker = balancer !== undefined ? balancer.pick(load) : this.#tryChoose(handler, value)
+          if (credits[worker] > 0) {
             const task = balancer === undefined ? slab.next() : 0
             submit(worker, worker, handler, value, resolve, reject, 0)
             if (balancer === undefined) this.#handover.note(task, this.#placer.part)
-          } catch (error) {
-            fail(resolve, reject, error)
+            return
           }
-          return
+        } catch (error) {
+          return fail(resolve, reject, error)
         }
       }
       if (spec === undefined && this.#tryWait(handler, value, resolve, reject)) return
@@ -337,7 +337,7 @@ export class Admission {
     const { submission } = this.#parts
     return {
       place: (call) => this.#placeOrFail(call),
-      placePlain: () => (this.#balancer as Balancer).pick(this.#load),
+      placePlain: () => this.#placer.tryPick(),
       hasRoom: (worker) => this.#hasRoom(worker),
       submit: (worker, call) => this.#submitOrFail(worker, call),
       submitPlain: (worker, handler, value, resolve, reject) => {

@@ -72,7 +72,16 @@ export class Placer {
     return this.#check(worker)
   }
 
-  /** The same for a task without options; {@link anyWorker} also when it would throw. The hot path of groups that look at the tasks. */
+  /** What the balancer chooses by load alone; undefined when it throws, or names no worker. */
+  tryPick(): number | undefined {
+    try {
+      return this.#check((this.balancer as Balancer).pick(this.#load))
+    } catch {
+      return undefined
+    }
+  }
+
+  /** `place` for a task without options; {@link anyWorker} also when it would throw. The hot path of groups that look at the tasks. */
   tryChoose(handler: number, value: unknown): number {
     try {
       return this.#check(this.choose(handler, value, undefined))

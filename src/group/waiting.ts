@@ -124,8 +124,8 @@ class Lines {
 export interface Gate {
   /** For which worker a call is that any may take: {@link anyWorker} when nobody has room, undefined when it has been settled instead. */
   place(call: Call): number | undefined
-  /** The same for one without options. */
-  placePlain(): number
+  /** For which worker the next one without options is; undefined when only a closer look can tell. */
+  placePlain(): number | undefined
   /** Whether that worker takes one now. */
   hasRoom(worker: number): boolean
   submit(worker: number, call: Call): void
@@ -207,9 +207,7 @@ export class WaitingLines {
         }
         lines.any.shift()
         this.#left(first)
-        if (worker === undefined) continue
-        if (to.hasRoom(worker)) to.submit(worker, first)
-        else this.#enterOnly(worker, first)
+        this.#letIn(worker, first, to)
       }
     }
   }
@@ -221,16 +219,22 @@ export class WaitingLines {
       this.#normal.admitOnly(turn, room, submit)
       const worker = to.placePlain()
       if (worker === anyWorker) return false
-      if (to.hasRoom(worker)) {
+      if (worker !== undefined && to.hasRoom(worker)) {
         this.length--
         this.limited--
         plain.shift(worker, to.submitPlain)
-      } else this.#enterOnly(worker, this.#shiftPlain())
+      } else {
+        const call = this.#shiftPlain()
+        this.#letIn(worker ?? to.place(call), call, to)
+      }
     }
     return true
   }
 
-  #enterOnly(worker: number, call: Call): void {
+  /** A call that has left its line goes to its worker, or waits for that one alone. */
+  #letIn(worker: number | undefined, call: Call, to: Gate): void {
+    if (worker === undefined) return
+    if (to.hasRoom(worker)) return to.submit(worker, call)
     call.worker = worker
     this.#enter(call)
   }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { createPrng } from '../../src/base/index.js'
-import { balance, ExecGroup, PercoreError } from '../../src/index.js'
+import { balance, ExecGroup, type LoadView, PercoreError } from '../../src/index.js'
 import { moduleWith, startGroup } from './start.js'
 
 const code = (expected: string) => (error: unknown) => error instanceof PercoreError && error.code === expected
@@ -134,6 +134,29 @@ test('a placement that throws, or names no worker, fails that call alone', async
     assert.throws(() => group.push('echo', worker), code('ERR_PERCORE_INVALID_OPTION'))
   }
   assert.equal(await group.run('echo', 'still here'), 'still here')
+})
+
+test('a balancer of your own that throws, or names no worker, fails those calls alone, whether they waited or not', async () => {
+  let wrong: (() => number) | undefined
+  const firstWithRoom = (load: LoadView): number => Array.from({ length: load.workers }, (_, worker) => worker).find((worker) => load.room(worker) > 0) ?? -1
+  await using group = await startGroup({
+    workers: 2,
+    depth: 4,
+    balance: { pick: (load) => wrong?.() ?? firstWithRoom(load) },
+  })
+  const throws = (): number => { throw new RangeError('no worker') }
+  for (const [wrongly, isExpected] of [[throws, (error: unknown) => error instanceof RangeError], [() => 99, code('ERR_PERCORE_INVALID_OPTION')]] as const) {
+    wrong = wrongly
+    await assert.rejects(group.run('echo', 1), isExpected)
+    wrong = undefined
+    const calls = Array.from({ length: 100 }, (_, n) => group.run('echo', n))
+    wrong = wrongly
+    const settled = await Promise.allSettled(calls)
+    assert.deepEqual(settled.slice(0, 8).map(({ status }) => status), Array.from({ length: 8 }, () => 'fulfilled'))
+    assert.ok(settled.slice(8).every((end) => end.status === 'rejected' && isExpected(end.reason)))
+    wrong = undefined
+    assert.equal(await group.run('echo', 'still here'), 'still here')
+  }
 })
 
 test('bad options of a call are refused by name and value', async () => {
