@@ -36,7 +36,7 @@ import { auditOf, type GroupStats, statsOf } from './inspection.js'
 import { mapOver, type MapOptions, mapSettings } from './map.js'
 import { type ExecGroupOptions, hrefOf, integer } from './options.js'
 import type { PlacedOptions, PlacedWorker } from './placed.js'
-import { type ChunkSizes, manyRunner } from './run-many.js'
+import { manyRunner, type ManyLearned } from './run-many.js'
 import { type Reject, rejectThrough, type Resolve } from './slab.js'
 import { streamOf, type StreamOptions } from './stream.js'
 import { builtin, builtinNumber } from './table.js'
@@ -83,7 +83,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
   /** The name that was called last, and its number: most calls are like the one before, and a look at the map is a tenth of what they cost. */
   #lastName = ''
   #lastNumber: number | undefined
-  readonly #chunkSizes: ChunkSizes = []
+  readonly #manyLearned: ManyLearned = []
 
   /**
    * Starts the workers and resolves when all have loaded the module.
@@ -357,7 +357,7 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
     const number = this.#numberOf(name)
     if (number === undefined || this.#engine.closed) throw this.#engine.refusal(name)
     if (typeof values !== 'object' || values === null || !Number.isSafeInteger(values.length)) throw notArrayLike(values)
-    const run = manyRunner(this.#engine, number, options, this.#chunkSizes)
+    const run = manyRunner(this.#engine, number, options, this.#manyLearned)
     return new Promise((resolve, reject) => {
       const plain = { resolve: resolve as Resolve, reject }
       const told = isTraced() ? new Trace(this, 'runMany', name, values).submitted().around(plain.resolve, plain.reject) : plain

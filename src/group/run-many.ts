@@ -2,7 +2,8 @@
  * The caller's end of `runMany`: one promise for many values, which travel in chunks. On the group's thread.
  *
  * Each worker is given two chunks, and another when one comes back: so whoever is faster does more. A chunk grows while chunks come back
- * quickly and shrinks when they do not, so that a worker is not held for long whatever a value costs.
+ * quickly and shrinks when they do not, so that a worker is not held for long whatever a value costs. What would be over before a second worker is
+ * awake goes to one, as one chunk.
  *
  * Invariant: each value is in at most one chunk under way, and each result is written once. After the first failure nothing more is sent.
  */
@@ -25,11 +26,22 @@ const chunkMax = 4096
 const quickMs = 0.5
 const slowMs = 4
 
-/** How large the chunks came to be, by handler. */
-export type ChunkSizes = (number | undefined)[]
+/** Values that are done within this time are not shared out: waking a worker takes some 50 µs where cores are short. */
+const togetherUs = 100
+
+/** What is known of a handler. */
+interface Learned {
+  /** How large its chunks came to be. */
+  size: number
+  /** How long a value takes, there and back; 0 when nothing is known. */
+  usPerValue: number
+}
+
+/** By handler. */
+export type ManyLearned = Learned[]
 
 /** What runs a handler over values, as the options say: they are checked now, and hold for the whole. Throws ERR_PERCORE_INVALID_OPTION. */
-export function manyRunner(engine: Engine, number: number, options: CallOptions, sizes: ChunkSizes): (values: ArrayLike<unknown>, resolve: Resolve, reject: Reject) => void {
+export function manyRunner(engine: Engine, number: number, options: CallOptions, all: ManyLearned): (values: ArrayLike<unknown>, resolve: Resolve, reject: Reject) => void {
   const { dispatcher, callParts } = engine
   const { wanted } = checkCallOptions(options, dispatcher.workers)
   checkGuard(options, undefined)
@@ -37,8 +49,8 @@ export function manyRunner(engine: Engine, number: number, options: CallOptions,
     throw new PercoreError('ERR_PERCORE_INVALID_OPTION', 'runMany takes no transfer: its values travel in parts. Mark those that move: move(value, [buffer]).')
   }
   const isPlaced = options.worker !== undefined || options.key !== undefined
-  const all = Array.from({ length: dispatcher.workers }, (_, worker) => worker).filter((worker) => dispatcher.serves(worker))
-  const workers = isPlaced || all.length === 0 ? [wanted ?? anyWorker] : all
+  const serving = Array.from({ length: dispatcher.workers }, (_, worker) => worker).filter((worker) => dispatcher.serves(worker))
+  const workers = isPlaced || serving.length === 0 ? [wanted ?? anyWorker] : serving
   const endsMs = options.timeoutMs === undefined ? undefined : performance.now() + options.timeoutMs
   const whole = options.onReport === undefined ? options : { ...options, onReport: boundNow(options.onReport) } // parts are sent from wherever room comes
   const send = (value: unknown, worker: number, flags: number, resolve: Resolve, reject: Reject): void => {
@@ -50,10 +62,7 @@ export function manyRunner(engine: Engine, number: number, options: CallOptions,
     send: (chunk, worker, resolve, reject) => send(chunk, worker, chunk.flag, resolve, reject),
     sendOne: (value, worker, resolve, reject) => send(value, worker, 0, resolve, reject),
     workers,
-    size: sizes[number],
-    sized: (size) => {
-      sizes[number] = size
-    },
+    learned: all[number] ??= { size: chunkFirst, usPerValue: 0 },
   }
   return (values, resolve, reject) => runMany(parts, values, resolve, reject)
 }
@@ -65,15 +74,14 @@ interface RunManyParts {
   readonly sendOne: (value: unknown, worker: number, resolve: Resolve, reject: Reject) => void
   /** The workers to share the values: one, when the options name it or a key. */
   readonly workers: readonly number[]
-  /** How large chunks for this handler last were. */
-  readonly size: number | undefined
-  readonly sized: (size: number) => void
+  readonly learned: Learned
 }
 
 function runMany(parts: RunManyParts, values: ArrayLike<unknown>, resolve: Resolve, reject: Reject): void {
-  const { send, sendOne, workers, sized } = parts
+  const { send, sendOne, learned } = parts
+  const workers = learned.usPerValue * values.length < togetherUs && learned.usPerValue > 0 && parts.workers.length > 1 ? [anyWorker] : parts.workers
   let results: unknown[] = []
-  let size = Math.min(parts.size ?? chunkFirst, Math.max(1, Math.ceil(values.length / workers.length)))
+  let size = Math.min(learned.size, Math.max(1, Math.ceil(values.length / workers.length)))
   let next = 0
   let left = values.length
   let over = false
@@ -82,7 +90,6 @@ function runMany(parts: RunManyParts, values: ArrayLike<unknown>, resolve: Resol
     left -= count
     if (left > 0 || over) return
     over = true
-    sized(size)
     resolve(results)
   }
 
@@ -93,8 +100,15 @@ function runMany(parts: RunManyParts, values: ArrayLike<unknown>, resolve: Resol
   }
 
   function adapt(ms: number, count: number): void {
-    if (ms < quickMs && count === size) size = Math.min(2 * size, chunkMax)
-    else if (ms > slowMs) size = Math.max(1, Math.min(size, Math.ceil(count / 2)))
+    const us = (ms * 1000) / count
+    learned.usPerValue = us < learned.usPerValue || learned.usPerValue === 0 ? us : 0.9 * learned.usPerValue + 0.1 * us
+    if (ms < quickMs && count === size) {
+      size = Math.min(2 * size, chunkMax)
+      learned.size = Math.max(learned.size, size)
+    } else if (ms > slowMs) {
+      size = Math.max(1, Math.min(size, Math.ceil(count / 2)))
+      learned.size = Math.min(learned.size, size)
+    }
   }
 
   function issue(worker: number): void {
