@@ -33,6 +33,8 @@ export interface Codec {
    * is full; both leave no block behind and the descriptor unused.
    */
   encode(value: unknown, at: number): number
+  /** As `encode` for a list of values that have nothing to do with each other; it decodes as an array. */
+  encodeList(values: readonly unknown[], at: number): number
   /** Writes what a task failed with; {@link isError} holds for the tag. Never throws: what cannot be sent is described. */
   encodeError(error: unknown, at: number): number
   /**
@@ -160,7 +162,15 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
   }
 
   function encodeObject(value: object, at: number): number {
-    const bytes = writer.write(value)
+    return encodePlain(value, writer.write(value), at)
+  }
+
+  function encodeList(values: readonly unknown[], at: number): number {
+    return encodePlain(values, writer.writeList(values), at)
+  }
+
+  /** `bytes` is what the writer said of it. */
+  function encodePlain(value: object, bytes: number, at: number): number {
     if (bytes === 0) return encodeStructured(value, at)
     const inline = bytes <= inlineBytes
     writer.copyTo(i32, inline ? at + 1 : takeBlock(bytes, at), bytes)
@@ -368,7 +378,7 @@ export function createCodec(words: Words, heap: CodecHeap, options: CodecOptions
     }
   }
 
-  return { encode, encodeError, decode, relay, lend, release }
+  return { encode, encodeList, encodeError, decode, relay, lend, release }
 }
 
 /** An array whose buffer was transferred looks empty. */

@@ -13,6 +13,8 @@ import { textAreaOf, writeLatin1, writeUtf16 } from './text.js'
 export interface PlainWriter {
   /** The number of bytes written, or 0 if the value is not plain data. */
   write(value: object): number
+  /** The same for a list of values that have nothing to do with each other: what is met in several of them is copied for each. */
+  writeList(values: readonly unknown[]): number
   /** Where the shapes begin that the last message brings along, or 0. */
   shapesAt(): number
   /** Copies what was last written to a word index. */
@@ -52,21 +54,31 @@ export function createPlainWriter(sharedWords: Int32Array, sharedBytes: Uint8Arr
   let travellingCount = 0
   const listed: object[] = Array.from({ length: listedMax })
   let listedCount = 0
+  let listedMost = 0
   let met: Set<object> | undefined
 
   function write(value: object): number {
+    return writeRoot(value, false)
+  }
+
+  function writeList(values: readonly unknown[]): number {
+    return writeRoot(values, true)
+  }
+
+  function writeRoot(value: object, isList: boolean): number {
     if (busy) return 0 // a getter of the value being written is sending a value itself
     for (const _ in objectPrototype) return 0 // inherited keys would look like own ones
     busy = true
     p = 0
     depth = 0
     listedCount = 0
+    listedMost = 0
     travellingCount = 0
     shapesStart = 0
     root = shapes.root()
     message++
     try {
-      if (writeContainer(value)) {
+      if (isList ? writeItems(value as readonly unknown[]) : writeContainer(value)) {
         if (travellingCount !== 0) writeShapes()
         return p
       }
@@ -75,7 +87,7 @@ export function createPlainWriter(sharedWords: Int32Array, sharedBytes: Uint8Arr
     } finally {
       busy = false
       met = undefined
-      for (let i = 0; i < listedCount; i++) listed[i] = objectPrototype
+      for (let i = 0; i < listedMost; i++) listed[i] = objectPrototype
     }
     trim()
     return 0
@@ -200,6 +212,20 @@ export function createPlainWriter(sharedWords: Int32Array, sharedBytes: Uint8Arr
     return true
   }
 
+  function writeItems(values: readonly unknown[]): boolean {
+    const length = values.length
+    if (length > countMax) return false
+    u8[p++] = head.longArray
+    writeCount(length)
+    depth++
+    for (let i = 0; i < length; i++) {
+      listedCount = 0
+      met = undefined
+      if (!writeValue(values[i])) return false
+    }
+    return true
+  }
+
   function writeArray(value: unknown[]): boolean {
     const length = value.length
     if (length > countMax) return false
@@ -259,8 +285,10 @@ export function createPlainWriter(sharedWords: Int32Array, sharedBytes: Uint8Arr
   function metBefore(value: object): boolean {
     if (met !== undefined) return met.size === met.add(value).size
     for (let i = 0; i < listedCount; i++) if (listed[i] === value) return true
-    if (listedCount < listedMax) listed[listedCount++] = value
-    else met = new Set(listed).add(value)
+    if (listedCount < listedMax) {
+      listed[listedCount++] = value
+      if (listedCount > listedMost) listedMost = listedCount
+    } else met = new Set(listed).add(value)
     return false
   }
 
@@ -308,5 +336,5 @@ export function createPlainWriter(sharedWords: Int32Array, sharedBytes: Uint8Arr
     if (limit > keptBytesMax) resize(startBytes)
   }
 
-  return { write, shapesAt: () => shapesStart, copyTo }
+  return { write, writeList, shapesAt: () => shapesStart, copyTo }
 }

@@ -335,8 +335,9 @@ export class ExecGroup<H extends Handlers = UntypedHandlers> extends EventEmitte
    * already and results that are wanted together: it costs a promise for all instead of one each, and numbers cross over in blocks that the
    * worker writes its results into. Use `map` for sources that are long or come in bit by bit.
    *
-   * The values are shared among the workers as they work them off; with `worker` or `key` all go there. Options hold for the whole, and
-   * `retry` for each part of it. Rejects with the first failure, and starts no more values then.
+   * The values are shared among the workers as they work them off, or go to one together where that is over sooner; with `worker` or `key` all go there. Options hold for the
+   * whole, and `retry` for each part of it. Rejects with the first failure, and starts no more values then. An object that several values have may come as one or as
+   * several; rely on neither.
    *
    * @throws PercoreError what `run` rejects with
    *

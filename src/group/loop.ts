@@ -173,7 +173,7 @@ export function createLoop(parts: LoopParts): Loop {
     const at = claim()
     let tag: number
     try {
-      tag = codec.encode(result, at + payloadAt)
+      tag = flags !== 0 && Array.isArray(result) ? codec.encodeList(result, at + payloadAt) : codec.encode(result, at + payloadAt)
     } catch (error) {
       const other = flags === 0 ? instead(result) : gathered(result)
       return other === undefined ? fail(handler, task, generation, error) : complete(handler, task, generation, other, flags)

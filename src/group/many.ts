@@ -3,7 +3,7 @@
  *
  * ```
  *  numbers   the descriptor has a block: int32s, or float64s. Results are written over the values, and the block goes back
- *  others    the descriptor has one array, encoded as any value; so are the results
+ *  others    the descriptor has one list, each value encoded on its own; so are the results
  * ```
  *
  * Invariant: the block belongs to the descriptor, as every payload's does: whoever releases its tag frees it. When a result does not fit in
@@ -65,7 +65,7 @@ export function writeChunk(memory: ManyMemory, chunk: Chunk, at: number): number
   const count = to - from
   if (flag === manyValues) {
     try {
-      return codec.encode(Array.prototype.slice.call(values, from, to), at)
+      return codec.encodeList(Array.prototype.slice.call(values, from, to), at)
     } catch (error) {
       chunk.refused = true
       throw error

@@ -32,6 +32,7 @@ function codecOf(i32: Int32Array): Codec {
     },
     encodeError: () => assert.fail('nothing fails here'),
     decode: (_tag, at) => i32[at + 1],
+    encodeList: () => assert.fail('nobody runs many here'),
     relay: () => assert.fail('nothing comes over a port here'),
     lend: () => assert.fail('no handler takes a view here'),
     release: () => assert.fail('every report has its listener'),

@@ -18,6 +18,24 @@ test('runMany gives what run gives, in the order of the values, whatever they ar
   assert.deepEqual([group.audit().problems, group.audit().blocks.out], [[], 0])
 })
 
+test('values have nothing to do with each other: what several of them share comes with each, as by run', async () => {
+  await using group = await startGroup()
+  const tags = ['a', 'b']
+  const values = Array.from({ length: 100 }, (_, id) => ({ id, tags, nested: [{ tags }] }))
+  values.splice(50, 10, ...Array.from({ length: 10 }, () => values[0]!))
+  const cycle: { id: number, tags: string[], nested: { tags: string[] }[], self?: unknown } = { id: -1, tags, nested: [] }
+  cycle.self = cycle
+  for (const sent of [values, [...values, cycle], [...values, new Map([[1, tags]])], [,...values] as typeof values]) { // oxlint-disable-line no-sparse-arrays
+    const came = await group.runMany('echo', sent as never[]) as typeof values
+    assert.deepEqual(came, await Promise.all(Array.from(sent, (value) => group.run('echo', value as never))))
+  }
+  const trees = values.map(({ id }) => ({ id, tags }))
+  const came = await group.runMany('echo', trees as never[]) as typeof trees
+  assert.deepEqual(came, trees)
+  assert.equal(new Set(came.map((value) => value.tags)).size, trees.length)
+  assert.deepEqual([group.audit().problems, group.audit().blocks.out], [[], 0])
+})
+
 test('results that do not fit where the values were come all the same', async () => {
   await using group = await ExecGroup.start(await moduleWith(`
     export const odd = (n) => n % 100 === 99 ? { n } : n

@@ -29,6 +29,7 @@ function setUp(workers: number, capacity: number, serving: readonly number[], ma
       blocks.out--
       return i32[at + 1]
     },
+    encodeList: () => assert.fail(),
     relay: () => assert.fail(),
     lend: () => assert.fail(),
     release: () => void blocks.out--,
