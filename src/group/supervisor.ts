@@ -150,14 +150,18 @@ export class Supervisor {
     void this.#threads[worker]?.terminate()
   }
 
-  /** Keeps the process alive, or lets it end. */
+  /** Keeps the process alive, or lets it end: not while somebody waits for a thread to end. */
   hold(alive: boolean): void {
     if (this.#held === alive) return
     this.#held = alive
-    for (const thread of this.#threads) {
+    for (const [worker, thread] of this.#threads.entries()) {
       if (alive) thread?.ref()
-      else thread?.unref()
+      else this.#letGo(worker, thread)
     }
+  }
+
+  #letGo(worker: number, thread: Worker | undefined): void {
+    if (!this.ending && !this.#stopping.has(worker)) thread?.unref()
   }
 
   /** Asks every thread to end once it has nothing left to do; those that do not are terminated. */
@@ -260,7 +264,7 @@ export class Supervisor {
         }
         ready = true
         this.#events.started(worker)
-        if (!this.#held) thread.unref()
+        if (!this.#held) this.#letGo(worker, thread)
         resolve(message.names)
       })
     })

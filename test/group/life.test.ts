@@ -5,6 +5,21 @@ import { moduleWith, program, startGroup } from './start.js'
 
 const code = (expected: string) => (error: unknown) => error instanceof PercoreError && error.code === expected
 
+test('a process ends after it has terminated or closed a group, not before, although a task ends meanwhile', async () => {
+  for (const end of ['terminate', 'close']) {
+    assert.equal(await program(`
+      for (let again = 0; again < 3; again++) {
+        const group = await ExecGroup.start(url, { workers: 1 })
+        const task = group.run('spin', 30)
+        await new Promise((resolve) => setTimeout(resolve, 10)) // by then this thread sleeps in its event loop
+        for (const endMs = performance.now() + 60; performance.now() < endMs;); // and does not hear that the task has ended
+        await Promise.allSettled([task, group.${end}()])
+      }
+      console.log('ended')
+    `), 'ended\n')
+  }
+})
+
 test('tasks in flight keep the process alive', async () => {
   assert.equal(await program(`
     const group = await ExecGroup.start(url, { workers: 1 })
