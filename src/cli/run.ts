@@ -50,6 +50,9 @@ interface RunOptions {
 /** The longest line that may be asked for: a block must still fit in one JavaScript string. */
 const lineBytesLimit = 256 * 1024 * 1024
 
+/** A module that takes longer to load may be at work, or wait for what never comes: then whoever sits there is told. */
+const loadingHintMs = 2000
+
 /** A run with skipped rows shows the first of them. */
 const failuresShown = 3
 
@@ -137,6 +140,7 @@ async function startGroup(module: string, options: RunOptions, signal: AbortSign
   }
   const { workers, depth } = options
   const group: RowsGroup = await ExecGroup.start(rowsWorkerUrl, { workers, depth, workerData, resourceLimits: { maxYoungGenerationSizeMb: workerYoungMbMax } })
+  const hint = setTimeout(() => say(`${module} is still being loaded, after ${loadingHintMs / 1000} s. Ctrl-C ends it.`), loadingHintMs)
   try {
     // One for each worker: a module that does not load says so before anything is read or written.
     const opened = Promise.all(Array.from({ length: workers }, () => group.run('open')))
@@ -145,6 +149,8 @@ async function startGroup(module: string, options: RunOptions, signal: AbortSign
   } catch (error) {
     await group.terminate()
     throw error
+  } finally {
+    clearTimeout(hint)
   }
   if (!signal.aborted) return group
   await group.terminate()

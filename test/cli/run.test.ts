@@ -299,6 +299,16 @@ test('Ctrl-C works while the handlers module is being loaded, and no output is m
   assert.ok(!existsSync(join(folder, 'never-made')))
 })
 
+test('a module that awaits what never comes is not waited for in silence', async () => {
+  const module = file('never.mjs', 'await new Promise(() => {}); export const f = (row) => row')
+  const child = percore('run', module)
+  const result = ended(child)
+  const [hint] = await once(child.stderr, 'data') as [Buffer]
+  assert.match(hint.toString(), /never\.mjs is still being loaded, after 2 s\. Ctrl-C ends it\./)
+  child.kill('SIGINT')
+  assert.equal((await result).code, 130)
+})
+
 test('a second Ctrl-C does not wait', async () => {
   const child = percore('run', handlers, '--handler', 'stuck', '--progress', 'plain')
   const result = ended(child)
