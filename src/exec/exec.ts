@@ -9,7 +9,7 @@
  *  turn:  timers due ─▶ inbox ─▶ pick the group that had least time for its shares ─▶ run it for a quantum ─▶ …until nothing is ready, or the budget is used
  * ```
  */
-import { PercoreError } from '../base/index.js'
+import { checkNames, PercoreError } from '../base/index.js'
 import { Core } from './core.js'
 import { drive } from './drive.js'
 import { type GroupOptions, probeMaxDefault, quantumMsDefault, type ReadyGroup } from './group.js'
@@ -66,13 +66,6 @@ const known: Readonly<Record<keyof ExecOptions, true>> = {
   tasksMax: true, quantumMs: true, onError: true, state: true, timing: true, onStall: true, stallMs: true, watch: true, traceSpawns: true, now: true, firstIndex: true,
 }
 
-function checkOptions(options: unknown): void {
-  if (typeof options !== 'object' || options === null) throw invalid(`the options of an Exec must be an object, not ${String(options)}`)
-  for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(known, name)) throw invalid(`an Exec has no option '${name}'; there are ${Object.keys(known).join(', ')}`)
-  }
-}
-
 function invalid(what: string): PercoreError {
   return new PercoreError('ERR_PERCORE_INVALID_OPTION', what)
 }
@@ -122,7 +115,7 @@ export class Exec {
   #preemptMs = Infinity
 
   constructor(options: ExecOptions = {}) {
-    checkOptions(options)
+    checkNames('an Exec', options, Object.keys(known))
     const { tasksMax = tasksMaxDefault, quantumMs = quantumMsDefault, onError = throwLater, state, now: clock = now, firstIndex = 0 } = options
     const { timing = 'sampled', onStall, stallMs = stallMsDefault, watch, traceSpawns = false } = options
     if (!(quantumMs > 0)) throw invalid(`quantumMs must be above 0, not ${quantumMs}`)

@@ -74,6 +74,7 @@ export class Admission {
   readonly #waiting = new WaitingLines()
   readonly #pressure: Pressure
   readonly #gate: Gate
+  readonly #tryNow: (handler: number, value: unknown, resolve: Resolve, reject: Reject | undefined) => boolean
   /** Pulls for a worker that is shut and full: nothing else can let them in. */
   #pulls: Call[] = []
 
@@ -89,30 +90,36 @@ export class Admission {
     this.#handover = new Handover({ slab, keys: () => this.#placer.keys, workers: highLanes, tasksMax })
     this.#pressure = new Pressure({ waiting: this.#waiting, policy, maxQueue, highWater, lowWater, room: (worker) => this.#roomFor(worker), events })
     this.#gate = this.#createGate()
+    this.#tryNow = this.#createTryNow()
     this.call = this.#createCall()
   }
 
-  /** A closure, like what it calls: it is run for every task. */
-  #createCall(): CallFunction {
+  /** Pushes a task without options if there is room and nobody waits. A closure, like what it calls: it is run for every task. */
+  #createTryNow(): (handler: number, value: unknown, resolve: Resolve, reject: Reject | undefined) => boolean {
     const { submit, isEncoding } = this.#submission
     const { credits } = this.#ledger
     const waiting = this.#waiting
     const load = this.#load
     const balancer = this.#balancer
     const slab = this.#slab
+    return (handler, value, resolve, reject) => {
+      if (waiting.length > 0 || isEncoding()) return false
+      const worker = balancer !== undefined ? balancer.pick(load) : this.#tryChoose(handler, value)
+      if (!(credits[worker] > 0)) return false
+      const task = balancer === undefined ? slab.next() : 0
+      submit(worker, worker, handler, value, resolve, reject, 0)
+      if (balancer === undefined) this.#handover.note(task, this.#placer.part)
+      return true
+    }
+  }
+
+  #createCall(): CallFunction {
+    const tryNow = this.#tryNow
     return (handler, value, resolve, reject, spec) => {
-      if (waiting.length === 0 && !isEncoding()) {
-        try {
-          const worker = balancer !== undefined ? balancer.pick(load) : this.#tryChoose(handler, value)
-          if (credits[worker] > 0) {
-            const task = balancer === undefined ? slab.next() : 0
-            submit(worker, worker, handler, value, resolve, reject, 0)
-            if (balancer === undefined) this.#handover.note(task, this.#placer.part)
-            return
-          }
-        } catch (error) {
-          return fail(resolve, reject, error)
-        }
+      try {
+        if (tryNow(handler, value, resolve, reject)) return
+      } catch (error) {
+        return fail(resolve, reject, error)
       }
       if (spec === undefined && this.#tryWait(handler, value, resolve, reject)) return
       this.place(makeCall(handler, value, resolve, reject, spec))
@@ -128,21 +135,12 @@ export class Admission {
 
   /** `call` only if there is room now: false when not. Throws what `encode` and the placement throw. */
   tryCall(handler: number, value: unknown, resolve: Resolve, reject: Reject | undefined): boolean {
-    if (this.#waiting.length === 0 && !this.#submission.isEncoding()) {
-      const worker = this.#balancer !== undefined ? this.#balancer.pick(this.#load) : this.#tryChoose(handler, value)
-      if (this.#ledger.credits[worker] > 0) {
-        const task = this.#slab.next()
-        this.#submission.submit(worker, worker, handler, value, resolve, reject, 0)
-        if (this.#balancer === undefined) this.#handover.note(task, this.#placer.part)
-        return true
-      }
-    }
-    return this.tryPlace(makeCall(handler, value, resolve, reject))
+    return this.#tryNow(handler, value, resolve, reject) || this.tryPlace(makeCall(handler, value, resolve, reject))
   }
 
   /** `call` for a task that names its worker or has a key, or that found no room. */
   place(call: Call): void {
-    const worker = this.#workerFor(call)
+    const worker = this.#mustWait(call) ? anyWorker : this.#placeOrFail(call)
     if (worker === undefined) return
     if (isPull(call) && this.#ledger.isShut(worker)) return this.#placePull(worker, call)
     if (worker !== anyWorker && this.#mayGo(worker, call.high)) return this.#submitOrFail(worker, call)
@@ -270,10 +268,6 @@ export class Admission {
   }
 
   /** Where a call is to go; undefined when it has been rejected instead. */
-  #workerFor(call: Call): number | undefined {
-    return this.#mustWait(call) ? anyWorker : this.#placeOrFail(call)
-  }
-
   #placeOrFail(call: Call): number | undefined {
     try {
       return this.#placeOrThrow(call)

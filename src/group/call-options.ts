@@ -1,6 +1,6 @@
 /** The options of one call, and what is wrong with them. On the group's thread; a call without options never comes here. */
 import type { Transferable } from 'node:worker_threads'
-import { PercoreError } from '../base/index.js'
+import { checkNames, PercoreError } from '../base/index.js'
 import { Moved, SharedBlock } from '../codec/index.js'
 import { checkKey } from './balance.js'
 import { boundNow } from './caller-context.js'
@@ -150,9 +150,7 @@ function checkRetry(retry: number | RetryOptions | undefined, value: unknown): R
   if (retry === undefined) return undefined
   const options = typeof retry === 'number' ? { times: retry } : retry
   if (typeof options !== 'object' || options === null) throw invalid(`retry must be a number or { times, delayMs, when }, not ${String(retry)}`)
-  for (const name of Object.keys(options)) {
-    if (name !== 'times' && name !== 'delayMs' && name !== 'when') throw invalid(`retry has no option '${name}'. There are: times, delayMs, when`)
-  }
+  checkNames('retry', options, ['times', 'delayMs', 'when'])
   const { times, delayMs = 0, when } = options
   if (!Number.isSafeInteger(times) || times < 0) throw invalid(`retry must be a whole number of at least 0, not ${String(times)}`)
   if (!(Number.isFinite(delayMs) && delayMs >= 0 && delayMs <= timeoutMsMax)) throw invalid(`retry's delayMs must be from 0 to ${timeoutMsMax}, not ${String(delayMs)}`)

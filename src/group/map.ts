@@ -4,8 +4,8 @@
  * Invariant: at most `concurrency` items have been taken from the source and not yet been yielded, so neither the source nor
  * the consumer can make memory grow.
  */
-import { isThenable, PercoreError } from '../base/index.js'
-import { checkNames, integer } from './options.js'
+import { checkNames, isThenable, PercoreError } from '../base/index.js'
+import { integer } from './options.js'
 import type { Reject, Resolve } from './slab.js'
 
 /** The widest window: it is also how far results may be out of order before they wait. */

@@ -5,7 +5,7 @@
  */
 import { isAbsolute, resolve as resolvePath } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { PercoreError } from '../base/index.js'
+import { checkNames, PercoreError } from '../base/index.js'
 import { availableCores, physicalCores } from '../platform/index.js'
 import { balance, type Balancer, type Placement } from './balance.js'
 import { depthMax, memoryBytesMax, memoryBytesMin, workersMax } from './fabric.js'
@@ -169,16 +169,6 @@ function recycleOf(recycle: RecycleAfter): RecycleAfter {
   if (tasks !== undefined) integer('recycle.tasks', tasks, 1)
   if (heapBytes !== undefined) integer('recycle.heapBytes', heapBytes, recycleHeapBytesMin)
   return recycle
-}
-
-/** Refuses what is no object, and options of it that there are not. */
-export function checkNames(whose: string, options: unknown, names: readonly string[]): void {
-  if (typeof options !== 'object' || options === null) {
-    throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `the options of ${whose} must be an object, not ${String(options)}.`)
-  }
-  for (const name of Object.keys(options)) {
-    if (!names.includes(name)) throw new PercoreError('ERR_PERCORE_INVALID_OPTION', `${whose} has no option '${name}'. There are: ${names.join(', ')}.`)
-  }
 }
 
 /** The URL of a handlers module. */

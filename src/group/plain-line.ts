@@ -4,7 +4,7 @@
  *
  * Invariant: first come, first served; what was served is not reachable from here.
  */
-import { anyWorker, type Call, makeCall } from './call.js'
+import { type Call, makeCall } from './call.js'
 import type { Reject, Resolve } from './slab.js'
 
 /** Gives a call to a worker. */
@@ -54,22 +54,23 @@ export class PlainLine {
     const value = chunk[at + valueAt]
     const resolve = chunk[at + resolveAt] as Resolve
     const reject = chunk[at + rejectAt] as Reject | undefined
-    chunk[at + valueAt] = chunk[at + resolveAt] = chunk[at + rejectAt] = undefined
-    this.length--
-    this.#head = at + entrySize
-    if (this.#head === chunkSize || this.length === 0) this.#next()
+    this.#step()
     give(worker, handler, value, resolve, reject)
   }
 
-  /** The same as an object. */
+  /** The same as an object that has waited. */
   shiftCall(): Call {
-    const turn = this.firstTurn
-    const calls: Call[] = []
-    this.shift(anyWorker, (_, handler, value, resolve, reject) => calls.push(makeCall(handler, value, resolve, reject)))
-    return Object.assign(calls[0], { turn, stampWeight: 0 })
+    const entry = this.#chunks[0].slice(this.#head, this.#head + entrySize)
+    this.#step()
+    const [turn, handler, value, resolve, reject] = entry as [number, number, unknown, Resolve, Reject | undefined]
+    return Object.assign(makeCall(handler, value, resolve, reject), { turn, stampWeight: 0 })
   }
 
-  #next(): void {
+  #step(): void {
+    this.#chunks[0].fill(undefined, this.#head + valueAt, this.#head + entrySize)
+    this.length--
+    this.#head += entrySize
+    if (this.#head < chunkSize && this.length > 0) return
     this.#chunks.shift()
     this.#head = 0
     if (this.length === 0) this.#end = chunkSize

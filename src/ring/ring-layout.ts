@@ -14,7 +14,7 @@
  * Every line of 64 bytes has one writer, or is written rarely. Slots are as many as the next power of two, so that a masked index finds
  * one; how many of them may be full at a time is the exact capacity.
  */
-import { alignUp, ceilPowerOfTwo, PercoreError, shared } from '../base/index.js'
+import { alignUp, ceilPowerOfTwo, checkNames, PercoreError, shared } from '../base/index.js'
 
 /** What a ring needs to be told. */
 export interface RingOptions {
@@ -113,8 +113,7 @@ export function shapeOf(options: RingOptions): { readonly capacity: number, read
 
 /** Makes a ring of this kind and shape in its region, or in a fresh buffer. */
 export function layOut(kind: RingKind, shape: Shape, options: RingOptions): RingHandle {
-  const names: readonly string[] = namesOf[kind]
-  for (const name of Object.keys(options)) if (!names.includes(name)) throw bad(`a ring of kind ${kind} has no option '${name}'. There are: ${names.join(', ')}.`)
+  checkNames(`a ring of kind ${kind}`, options, namesOf[kind])
   const { highWater = shape.capacity, byteOffset = 0 } = options
   const bytes = 4 * checkShape(shape, highWater)
   const buffer = options.buffer ?? reserve(bytes + byteOffset)
